@@ -1,0 +1,69 @@
+/* The content store: blobs, which are files of bytes named by their own number.
+ *
+ *     STORE/lock               held by the daemon, one at a time
+ *     STORE/blobs/2a/000000000000002a
+ *
+ * It knows nothing of uploads. A blob is created once, written at the end, read
+ * anywhere, cut, removed. Thread-safe; one blob's writes are its writer's business. */
+#ifndef TUSFS_STORE_H
+#define TUSFS_STORE_H
+
+#include "tusfs/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/statvfs.h>
+
+struct store;
+struct blob; /* an open blob: one descriptor, shared by reference count */
+
+/* Opens or makes the store in the folder `path` (mode 0700, its parent must exist) and
+ * takes its lock. The caller owns *store. Refusals: BUSY (another daemon has the lock).
+ */
+MUST_CHECK int store_open(const char *path, struct store **store);
+struct store *store_close(struct store *store);
+/* The path of a file in the store's folder, such as the catalog; the caller frees it.
+ */
+char *store_path(const struct store *store, const char *name);
+/* Room and use of the file system that the store is on. */
+MUST_CHECK int store_space(const struct store *store, struct statvfs *space);
+
+/* Creates an empty blob, or empties the one that a crash left. */
+MUST_CHECK int blob_create(struct store *store, uint64_t num, struct blob **blob);
+/* Refusals: NOT_FOUND. */
+MUST_CHECK int blob_open(struct store *store, uint64_t num, struct blob **blob);
+struct blob *blob_ref(struct blob *blob);
+/* Drops one reference; the last closes. Returns NULL, takes NULL. */
+struct blob *blob_unref(struct blob *blob);
+
+/* The descriptor, borrowed: open for as long as the reference is held. For sendfile(2)
+ * and kernel passthrough. */
+int blob_fd(const struct blob *blob);
+/* Bytes in the file now. */
+MUST_CHECK int blob_size(struct blob *blob, uint64_t *size);
+/* Writes all of it at `offset`, or fails. */
+MUST_CHECK int blob_write(struct blob *blob, const void *bytes, size_t size,
+			  uint64_t offset);
+/* Reads until `size`, or the end of the blob: *got tells. */
+MUST_CHECK int blob_read(struct blob *blob, void *bytes, size_t size, uint64_t offset,
+			 size_t *got);
+/* Starts writing out [offset, offset + size) without waiting for it. Never fails: it is
+ * only a push. */
+void blob_push(struct blob *blob, uint64_t offset, uint64_t size);
+/* Makes what was written, and the blob's name, survive a power cut. A failure is final:
+ * what was not synced before may be lost, whatever a later call says (fsync(2), NOTES).
+ */
+MUST_CHECK int blob_sync(struct blob *blob);
+/* Cuts the blob down to `size` bytes; never makes it longer. */
+MUST_CHECK int blob_cut(struct blob *blob, uint64_t size);
+/* Sets aside room for `size` bytes without changing the size (fallocate, KEEP_SIZE).
+ * Refusals: NO_SPACE. A file system that cannot do it is no error. */
+MUST_CHECK int blob_reserve(struct blob *blob, uint64_t size);
+/* Removes the name; whoever has it open reads on. Absent is no error. */
+MUST_CHECK int blob_remove(struct store *store, uint64_t num);
+
+void scoped_blob_unref(struct blob **blob);
+void scoped_store_close(struct store **store);
+
+#endif

@@ -1,0 +1,289 @@
+/* The engine: the life of an upload, behind both doors.
+ *
+ *     create --> receiving --(offset = length)--> complete --> gone (answers GONE for a
+ * while) |  `-- expires / terminate ----------------^
+ *                  `-- one writer at a time; a newcomer asks the running one to stop
+ *
+ * An upload is a row in the catalog and bytes in the store. Only this module changes
+ * either. Bytes are durable before the row counts them (as far as `sync` says), so
+ * after a crash the blob may be longer than the row says, never shorter. Whoever reads
+ * sees committed bytes only, and waits for no writer.
+ *
+ * All functions are thread-safe; calls on different uploads run in parallel. They may
+ * wait for the disk; those that need an upload's writer to stop wait for that, 5 s at
+ * most, and say so. None may be called from an observer. */
+#ifndef TUSFS_UPLOADS_H
+#define TUSFS_UPLOADS_H
+
+#include "tusfs/concat.h"
+#include "tusfs/digest.h"
+#include "tusfs/error.h"
+#include "tusfs/file.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/statvfs.h>
+
+struct uploads;
+
+enum sync_level {
+	SYNC_ALWAYS, /* an acknowledged offset survives a power cut */
+	SYNC_FINISH, /* a finished upload survives a power cut; any offset a crash of
+			tusfs */
+	SYNC_NEVER,  /* everything survives a crash of tusfs, nothing a power cut */
+};
+
+struct uploads_config {
+	enum sync_level sync;
+	uint64_t max_size;	/* bytes; 0 is no limit */
+	int64_t expire_after;	/* microseconds of inactivity; 0 is never */
+	int64_t tombstone_time; /* microseconds that a terminated id answers GONE */
+};
+
+/* What happened, told to the doors. */
+enum upload_event_type {
+	UPLOAD_CREATED,	      /* in incoming/ or partial/ */
+	UPLOAD_FINISHING,     /* about to become complete: see below */
+	UPLOAD_FINISHED,      /* complete, and moved from incoming/ to complete/ */
+	UPLOAD_NOT_FINISHED,  /* the commit after FINISHING failed; nothing changed */
+	UPLOAD_GONE,	      /* terminated or expired, by another way than the mount */
+	UPLOAD_STATE_CHANGED, /* an attribute became known, such as the sha256 */
+};
+
+struct upload_event {
+	enum upload_event_type type;
+	const struct file *file; /* as it is now; for GONE, as it was; borrowed */
+	/* The outermost folder that this event made visible in complete/, or 0 */
+	uint64_t revealed;	  /* its num */
+	uint64_t revealed_parent; /* its parent's num */
+	struct name revealed_name;
+};
+
+/* Called in the thread that caused the event, with no lock held and the upload's writer
+ * already released; the call that caused it returns, and so its door answers, only
+ * after the observer has returned. Not called for what the mount itself asked for
+ * (uploads_unlink, uploads_rename, ...): that caller knows.
+ * Exception: UPLOAD_FINISHING comes before the commit and from inside the catalog's
+ * transaction: it may only make a note (`file` has just num, parent and name), and can
+ * come twice. One FINISHED or NOT_FINISHED follows for each num noted. */
+struct uploads_observer {
+	void (*happened)(void *arg, const struct upload_event *event);
+	void *arg;
+};
+
+/* Opens the catalog and the store in the folder `path`, creating them where they are
+ * absent, and repairs what a crash left. The caller owns *uploads. Refusals: BUSY
+ * (another daemon has the store), INVALID (a store of a newer version; logged), GONE
+ * (the catalog is damaged, or missing while there are blobs; logged). */
+MUST_CHECK int uploads_open(const char *path, const struct uploads_config *config,
+			    struct uploads **uploads);
+/* Stops the background threads and closes. All writers and readers must have ended. */
+struct uploads *uploads_close(struct uploads *uploads);
+/* At most one observer at a time; NULL takes it away. Call while no request is running.
+ */
+void uploads_observe(struct uploads *uploads, const struct uploads_observer *observer);
+/* Starts the janitor (expiry, forgotten tombstones, removal of blobs, checkpoints) and
+ * the hasher. Call once, after the doors have registered and after any fork. */
+MUST_CHECK int uploads_start_threads(struct uploads *uploads);
+/* Asks every running writer to stop, and keeps new ones out: the first step of a stop.
+ * Does not wait. */
+void uploads_stop_writers(struct uploads *uploads);
+
+/* ---- create, look, terminate: by id, for the HTTP door ---- */
+
+struct upload_request {
+	enum file_kind kind; /* FILE_PLAIN, FILE_PARTIAL or FILE_FINAL */
+	bool length_known;   /* false: deferred; not for a final */
+	uint64_t length;
+	const char *metadata;	       /* as received and found valid, or NULL */
+	const char *concat;	       /* as received, or NULL */
+	const struct upload_id *parts; /* of a final */
+	size_t parts_count;
+	/* The first bytes, when the door has them all and they are at most
+	 * UPLOADS_SMALL_MAX: they are committed with the upload, in one transaction. */
+	const void *body;
+	size_t body_size;
+};
+
+#define UPLOADS_SMALL_MAX (16 * 1024)
+
+/* Creates an upload. The caller releases *file with file_release().
+ * A final with the same parts and metadata as one made within the last minute gives
+ * that one. Refusals: TOO_LARGE (max_size), NO_SPACE, PART (unknown, not partial,
+ * itself final), CHECKSUM (the metadata's `checksum` does not match a body that
+ * completes it), LENGTH (more body than length). */
+MUST_CHECK int uploads_create(struct uploads *uploads,
+			      const struct upload_request *request, struct file *file);
+
+/* Looks at an upload, and disturbs nobody. For an unfinished final, `offset` is how far
+ * its parts reach without a gap, and length_known tells whether all parts' lengths are
+ * known. The caller releases *file. Refusals: NOT_FOUND, GONE. */
+MUST_CHECK int uploads_find(struct uploads *uploads, struct upload_id id,
+			    struct file *file);
+/* The same, after a running writer was stopped and what it had is committed: what HEAD
+ * needs before a client resumes. Refusals: NOT_FOUND, GONE, BUSY. */
+MUST_CHECK int uploads_settle(struct uploads *uploads, struct upload_id id,
+			      struct file *file);
+/* Ends an upload in any state; stops a running writer. Readers that have it open read
+ * on. Refusals: NOT_FOUND, GONE, BUSY. */
+MUST_CHECK int uploads_terminate(struct uploads *uploads, struct upload_id id);
+
+/* ---- append ---- */
+
+struct upload_writer; /* the right to append to one upload; at most one lives */
+
+struct upload_append {
+	uint64_t offset; /* Upload-Offset */
+	bool size_known; /* the body's size, from Content-Length */
+	uint64_t size;
+	bool declares_length; /* Upload-Length came with it */
+	uint64_t length;
+	/* A checksum was promised, so nothing is kept or seen unless it matches at the
+	 * end. The algorithm is DIGEST_NONE while only a trailer will tell. */
+	bool checked;
+	enum digest_algorithm algorithm;
+	/* Called once, from another thread, when a newcomer wants the upload: it must
+	 * make the owner of the writer come to its end soon, without blocking
+	 * (shutdown(2) of the socket). Never called after upload_writer_free() has
+	 * begun. */
+	void (*stop)(void *arg);
+	void *arg;
+};
+
+/* Starts an append. A writer that runs already is asked to stop, and what it had is
+ * committed, before this one's offset is compared. The caller owns *writer, which
+ * belongs to one thread at a time. Refusals: NOT_FOUND, GONE, BUSY, FINAL, OFFSET,
+ * LENGTH (contradicts the length known, or is below the offset), TOO_LARGE (offset +
+ * size is past the length, or max_size), NO_SPACE. */
+MUST_CHECK int upload_writer_open(struct uploads *uploads, struct upload_id id,
+				  const struct upload_append *append,
+				  struct upload_writer **writer);
+/* Appends. Pieces of any size; small ones are gathered. Long bodies are checkpointed.
+ * Refusals: TOO_LARGE (past the length; what fits is kept when the append is not
+ * checked), STOPPED. After any of these, or a failure, only cut and free are left. */
+MUST_CHECK int upload_writer_put(struct upload_writer *writer, const void *bytes,
+				 size_t size);
+/* Ends an append whose body came whole: bytes durable, then the offset, in that order;
+ * the upload becomes complete when the offset reaches the length. `checksum` is what
+ * was promised, or NULL. On success *file is the upload as it is now, released by the
+ * caller. Refusals: CHECKSUM (the promised one, or the whole file's: the offset is as
+ * it was before), INVALID (checked, but no checksum came), STOPPED, GONE. */
+MUST_CHECK int upload_writer_commit(struct upload_writer *writer,
+				    const struct checksum *checksum, struct file *file);
+/* Ends an append whose body broke off, was too long or could not be written: what came
+ * is kept and committed, unless a checksum was promised. *file as above. Refusals:
+ * GONE. */
+MUST_CHECK int upload_writer_cut(struct upload_writer *writer, struct file *file);
+/* Releases the upload; an append that was not ended is cut. Takes and returns NULL. */
+struct upload_writer *upload_writer_free(struct upload_writer *writer);
+
+/* ---- read ---- */
+
+struct upload_reader; /* an open file: its bytes stay until it is closed */
+
+/* Opens an upload's bytes, in any state; a partial too. The caller owns *reader. A
+ * reader may be used by several threads at once. Refusals: NOT_FOUND, GONE. */
+MUST_CHECK int upload_reader_open(struct uploads *uploads, uint64_t num,
+				  struct upload_reader **reader);
+struct upload_reader *upload_reader_close(struct upload_reader *reader);
+/* Committed bytes now, and whether that is all there will ever be. */
+uint64_t upload_reader_size(struct upload_reader *reader, bool *complete);
+/* Reads committed bytes until `size` or the end: *got tells. */
+MUST_CHECK int upload_reader_read(struct upload_reader *reader, void *bytes,
+				  size_t size, uint64_t offset, size_t *got);
+
+struct upload_extent {
+	uint64_t length; /* bytes from the offset asked for to the end of the extent */
+	int fd;		 /* -1: the bytes are in memory */
+	uint64_t fd_offset; /* where in fd */
+	const void *memory; /* where in memory */
+};
+/* Where the byte at `offset` of a complete upload is, for sendfile(2). Everything is
+ * borrowed from the reader. Refusals: NOT_FOUND (at or past the end). */
+MUST_CHECK int upload_reader_extent(struct upload_reader *reader, uint64_t offset,
+				    struct upload_extent *extent);
+/* The one descriptor that holds exactly the bytes of a complete upload, borrowed; -1
+ * when there is none (incomplete, several segments, small bytes in the catalog). For
+ * kernel passthrough. */
+int upload_reader_whole_fd(struct upload_reader *reader);
+
+/* ---- names and folders, for the mount. Folders are FILE_NUM_TREE, FILE_NUM_PARTIAL,
+ * or the num of a folder. What is visible in which view is told by file.arriving and
+ * file.shown; the callers decide. None of these tells the observer. ---- */
+
+/* Refusals: NOT_FOUND. The caller releases *file. */
+MUST_CHECK int uploads_lookup(struct uploads *uploads, uint64_t folder,
+			      const char *name, struct file *file);
+/* Refusals: NOT_FOUND (also for a num whose upload is gone). The caller releases *file.
+ */
+MUST_CHECK int uploads_stat(struct uploads *uploads, uint64_t num, struct file *file);
+
+enum uploads_view { VIEW_COMPLETE, VIEW_INCOMING, VIEW_ALL /* by-id: every upload */ };
+
+/* Lists what a view shows in a folder (VIEW_ALL ignores it), in the order of num,
+ * beginning after num `after`. Calls `entry` until it returns false. *file is borrowed
+ * for the call. */
+MUST_CHECK int uploads_list(struct uploads *uploads, enum uploads_view view,
+			    uint64_t folder, uint64_t after,
+			    bool (*entry)(void *arg, const struct file *file),
+			    void *arg);
+/* How many folders the folder has in a view: st_nlink less 2. */
+MUST_CHECK int uploads_count_folders(struct uploads *uploads, enum uploads_view view,
+				     uint64_t folder, uint64_t *count);
+
+/* The names of an upload's folders and its own, from the root of the tree, joined by /;
+ * the caller frees it. Refusals: NOT_FOUND. */
+MUST_CHECK int uploads_tree_path(struct uploads *uploads, uint64_t num, char **path);
+
+/* rm: terminates an upload, as uploads_terminate does. *file, as it was, released by
+ * the caller. Refusals: NOT_FOUND, BUSY, IS_FOLDER. */
+MUST_CHECK int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file);
+/* mkdir in complete/. Refusals: EXISTS, NOT_FOUND, NAME. */
+MUST_CHECK int uploads_make_folder(struct uploads *uploads, uint64_t folder,
+				   const char *name, struct file *file);
+/* rmdir in complete/. Refusals: NOT_FOUND, NOT_FOLDER, NOT_EMPTY. */
+MUST_CHECK int uploads_remove_folder(struct uploads *uploads, uint64_t folder,
+				     const char *name);
+/* rename(2) in complete/, `flags` as of renameat2(2): 0 or RENAME_NOREPLACE. A complete
+ * upload that had the new name is terminated; *replaced is its num, or 0. Refusals:
+ * NOT_FOUND, EXISTS (also a name that an arriving upload will take), NOT_EMPTY,
+ * NOT_FOLDER, IS_FOLDER, NAME, INVALID (other flags, or into itself). */
+MUST_CHECK int uploads_rename(struct uploads *uploads, uint64_t folder,
+			      const char *name, uint64_t new_folder,
+			      const char *new_name, unsigned int flags,
+			      uint64_t *replaced);
+
+/* ---- attributes that a user sets ---- */
+
+#define UPLOADS_ATTRIBUTES_MAX (64 * 1024) /* bytes of names and values on one file */
+
+/* Refusals: NOT_FOUND. *value has *size bytes; the caller frees it. */
+MUST_CHECK int uploads_get_attribute(struct uploads *uploads, uint64_t num,
+				     const char *name, char **value, size_t *size);
+/* `flags` as of setxattr(2). Refusals: NOT_FOUND, EXISTS, TOO_LARGE. */
+MUST_CHECK int uploads_set_attribute(struct uploads *uploads, uint64_t num,
+				     const char *name, const void *value, size_t size,
+				     int flags);
+/* Refusals: NOT_FOUND. */
+MUST_CHECK int uploads_remove_attribute(struct uploads *uploads, uint64_t num,
+					const char *name);
+/* The names, each with its NUL, one after the other; the caller frees them. */
+MUST_CHECK int uploads_list_attributes(struct uploads *uploads, uint64_t num,
+				       char **names, size_t *size);
+/* When a complete upload is removed, in microseconds since the epoch; 0 takes it back.
+ * Refusals: NOT_FOUND, PERMISSION (not complete). */
+MUST_CHECK int uploads_set_expiry(struct uploads *uploads, uint64_t num, int64_t when);
+
+/* ---- the whole ---- */
+
+/* Room and use of the file system that the store is on. */
+MUST_CHECK int uploads_space(struct uploads *uploads, struct statvfs *space);
+/* Removes what has expired by now and forgets old tombstones: what the janitor does, in
+ * bounded batches. For the janitor and for tests. */
+MUST_CHECK int uploads_expire(struct uploads *uploads);
+
+void scoped_upload_writer_free(struct upload_writer **writer);
+void scoped_upload_reader_close(struct upload_reader **reader);
+
+#endif
