@@ -12,7 +12,7 @@
 bool text_to_u64(const char *text, size_t length, uint64_t *value);
 
 /* Decodes strict base64 with padding (RFC 4648, 4). `out` has room for 3 bytes for each
- * 4 characters; *size is what was written. */
+ * 4 characters, or is NULL, to check only; *size is what was, or would be, written. */
 bool text_from_base64(const char *text, size_t length, uint8_t *out, size_t *size);
 /* Encodes with padding; `out` has room for text_base64_length(size) + 1. */
 void text_to_base64(const uint8_t *bytes, size_t size, char *out);

@@ -1,0 +1,188 @@
+#include "tusfs/metadata.h"
+
+#include "tusfs/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* RFC 9110, 5.6.3 */
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static const char *skip_space(const char *text)
+{
+	while (is_space(*text))
+		text++;
+	return text;
+}
+
+bool metadata_next(const char **cursor, struct metadata_pair *pair)
+{
+	const char *begin = skip_space(*cursor), *end, *space;
+
+	if (*begin == '\0')
+		return false;
+	end = begin + strcspn(begin, ",");
+	*cursor = *end == ',' ? end + 1 : end;
+	while (end > begin && is_space(end[-1]))
+		end--;
+	space = memchr(begin, ' ', (size_t)(end - begin));
+	pair->key = begin;
+	pair->key_length = (size_t)((space ? space : end) - begin);
+	pair->value = space ? space + 1 : end;
+	pair->value_length = (size_t)(end - pair->value);
+	return true;
+}
+
+static bool key_is(const struct metadata_pair *pair, const char *key)
+{
+	return pair->key_length == strlen(key) &&
+	       memcmp(pair->key, key, pair->key_length) == 0;
+}
+
+static const char *problem_of_pair(const struct metadata_pair *pair)
+{
+	size_t size;
+
+	if (pair->key_length == 0)
+		return "a key is empty";
+	for (size_t i = 0; i < pair->key_length; i++)
+		if (pair->key[i] <= ' ' || pair->key[i] > '~')
+			return "a key is not ASCII";
+	if (!text_from_base64(pair->value, pair->value_length, NULL, &size))
+		return "a value is not base64";
+	return NULL;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct metadata_pair *left = a, *right = b;
+	size_t shorter = left->key_length < right->key_length ? left->key_length
+							      : right->key_length;
+	int order = memcmp(left->key, right->key, shorter);
+
+	if (order)
+		return order;
+	return (left->key_length > right->key_length) -
+	       (left->key_length < right->key_length);
+}
+
+/* Sorted, since a header has room for some thirty thousand keys. */
+static const char *problem_of_keys(struct metadata_pair *pairs, size_t count)
+{
+	if (count > 1)
+		qsort(pairs, count, sizeof(*pairs), compare_keys);
+	for (size_t i = 1; i < count; i++)
+		if (compare_keys(&pairs[i - 1], &pairs[i]) == 0)
+			return "a key is there twice";
+	return NULL;
+}
+
+static size_t count_commas(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += *text == ',';
+	return count;
+}
+
+static const char *problem_of(const char *text)
+{
+	SCOPED(scoped_free) struct metadata_pair *pairs = NULL;
+	size_t count = 0, commas = count_commas(text);
+	const char *problem;
+
+	if (strlen(text) > METADATA_MAX)
+		return "it is longer than 64 KiB";
+	if (*skip_space(text) == '\0')
+		return NULL;
+	pairs = calloc(commas + 1, sizeof(*pairs));
+	if (!pairs)
+		return "memory is short";
+	while (metadata_next(&text, &pairs[count])) {
+		problem = problem_of_pair(&pairs[count++]);
+		if (problem)
+			return problem;
+	}
+	/* Nothing is read behind a comma at the end. */
+	if (count != commas + 1)
+		return "a key is empty";
+	return problem_of_keys(pairs, count);
+}
+
+bool metadata_valid(const char *text, const char **problem)
+{
+	const char *found = problem_of(text);
+
+	if (!found)
+		return true;
+	*problem = found;
+	return false;
+}
+
+/* Decodes a value, with a NUL behind it. */
+static char *decode(const struct metadata_pair *pair, size_t *size)
+{
+	SCOPED(scoped_free) char *decoded = malloc(pair->value_length / 4 * 3 + 1);
+	size_t length;
+
+	if (!decoded || !text_from_base64(pair->value, pair->value_length,
+					  (uint8_t *)decoded, &length))
+		return NULL;
+	decoded[length] = '\0';
+	*size = length;
+	return STEAL(decoded);
+}
+
+char *metadata_get(const char *text, const char *key, size_t *size)
+{
+	struct metadata_pair pair;
+
+	if (!text)
+		return NULL;
+	while (metadata_next(&text, &pair))
+		if (key_is(&pair, key))
+			return decode(&pair, size);
+	return NULL;
+}
+
+static bool digest_from_text(const char *text, size_t length, size_t size,
+			     uint8_t bytes[DIGEST_MAX_BYTES])
+{
+	uint8_t decoded[text_base64_length(DIGEST_MAX_BYTES) / 4 * 3];
+	size_t written;
+
+	if (length == 2 * size)
+		return text_from_hex(text, length, bytes, size);
+	if (length != text_base64_length(size) ||
+	    !text_from_base64(text, length, decoded, &written) || written != size)
+		return false;
+	memcpy(bytes, decoded, size);
+	return true;
+}
+
+bool metadata_checksum(const char *text, struct checksum *checksum)
+{
+	SCOPED(scoped_free) char *value = NULL;
+	struct checksum read = {.algorithm = DIGEST_NONE};
+	size_t size, name_length;
+	char *colon;
+
+	value = metadata_get(text, "checksum", &size);
+	colon = value ? memchr(value, ':', size) : NULL;
+	if (!colon)
+		return false;
+	name_length = (size_t)(colon - value);
+	read.algorithm = digest_named(value, name_length);
+	/* 32 bits say nothing about who made a file. */
+	if (read.algorithm == DIGEST_NONE || read.algorithm == DIGEST_CRC32)
+		return false;
+	if (!digest_from_text(colon + 1, size - name_length - 1,
+			      digest_size(read.algorithm), read.bytes))
+		return false;
+	*checksum = read;
+	return true;
+}

@@ -1,0 +1,196 @@
+#include "layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct blob {
+	struct store *store; /* borrowed: it outlives what is still synced */
+	uint64_t num;
+	int fd;
+	atomic_uint references;
+	char place[LAYOUT_PLACE_SIZE]; /* for messages */
+};
+
+/* Opens with `flags`; `refused` is the answer where there is no such file. */
+static int open_blob(struct store *store, uint64_t num, int flags, struct blob **blob)
+{
+	SCOPED(scoped_blob_unref) struct blob *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return failure(-ENOMEM, "new blob");
+	made->store = store;
+	made->num = num;
+	atomic_init(&made->references, 1);
+	layout_place(num, made->place);
+	do
+		made->fd = openat(store->blobs_fd, made->place,
+				  flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+	while (made->fd < 0 && errno == EINTR);
+	if (made->fd < 0 && errno == ENOENT && !(flags & O_CREAT))
+		return REFUSED_NOT_FOUND;
+	if (made->fd < 0)
+		return failure(-errno, "open blob %s", made->place);
+	*blob = STEAL(made);
+	return 0;
+}
+
+int blob_create(struct store *store, uint64_t num, struct blob **blob)
+{
+	int r = open_blob(store, num, O_CREAT | O_TRUNC, blob);
+
+	if (r == 0)
+		atomic_fetch_add(&store->folders[layout_index(num)].made, 1);
+	return r;
+}
+
+int blob_open(struct store *store, uint64_t num, struct blob **blob)
+{
+	return open_blob(store, num, 0, blob);
+}
+
+struct blob *blob_ref(struct blob *blob)
+{
+	atomic_fetch_add(&blob->references, 1);
+	return blob;
+}
+
+struct blob *blob_unref(struct blob *blob)
+{
+	if (blob && atomic_fetch_sub(&blob->references, 1) == 1) {
+		scoped_close(&blob->fd);
+		free(blob);
+	}
+	return NULL;
+}
+
+void scoped_blob_unref(struct blob **blob)
+{
+	blob_unref(*blob);
+}
+
+int blob_fd(const struct blob *blob)
+{
+	return blob->fd;
+}
+
+int blob_size(struct blob *blob, uint64_t *size)
+{
+	struct stat found;
+
+	if (fstat(blob->fd, &found) < 0)
+		return failure(-errno, "size of blob %s", blob->place);
+	*size = (uint64_t)found.st_size;
+	return 0;
+}
+
+int blob_write(struct blob *blob, const void *bytes, size_t size, uint64_t offset)
+{
+	const char *rest = bytes;
+	ssize_t written;
+
+	while (size > 0) {
+		written = pwrite(blob->fd, rest, size, (off_t)offset);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return failure(written < 0 ? -errno : -EIO, "write blob %s",
+				       blob->place);
+		rest += written;
+		size -= (size_t)written;
+		offset += (uint64_t)written;
+	}
+	return 0;
+}
+
+int blob_read(struct blob *blob, void *bytes, size_t size, uint64_t offset, size_t *got)
+{
+	size_t sum = 0;
+	ssize_t read;
+
+	while (sum < size) {
+		read = pread(blob->fd, (char *)bytes + sum, size - sum,
+			     (off_t)(offset + sum));
+		if (read < 0 && errno == EINTR)
+			continue;
+		if (read < 0)
+			return failure(-errno, "read blob %s", blob->place);
+		if (read == 0)
+			break;
+		sum += (size_t)read;
+	}
+	*got = sum;
+	return 0;
+}
+
+void blob_push(struct blob *blob, uint64_t offset, uint64_t size)
+{
+	sync_file_range(blob->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+}
+
+static int sync_folder(struct blob *blob, struct folder *folder)
+{
+	SCOPED(scoped_close) int fd = -1;
+	uint_fast64_t made = atomic_load(&folder->made);
+	char name[LAYOUT_FOLDER_SIZE];
+
+	if (atomic_load(&folder->synced) == made)
+		return 0;
+	layout_folder(layout_index(blob->num), name);
+	fd = openat(blob->store->blobs_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return failure(-errno, "sync folder of blob %s", blob->place);
+	/* Whoever overtook us may have stored more: then one fsync is done in vain. */
+	atomic_store(&folder->synced, made);
+	return 0;
+}
+
+/* The bytes, then the name: a name that is not on disk takes its bytes with it. */
+int blob_sync(struct blob *blob)
+{
+	if (fdatasync(blob->fd) < 0)
+		return failure(-errno, "sync blob %s", blob->place);
+	return sync_folder(blob, &blob->store->folders[layout_index(blob->num)]);
+}
+
+int blob_cut(struct blob *blob, uint64_t size)
+{
+	uint64_t now;
+	int r = blob_size(blob, &now);
+
+	if (r || now <= size)
+		return r;
+	while (ftruncate(blob->fd, (off_t)size) < 0)
+		if (errno != EINTR)
+			return failure(-errno, "cut blob %s", blob->place);
+	return 0;
+}
+
+int blob_reserve(struct blob *blob, uint64_t size)
+{
+	if (size == 0)
+		return 0;
+	if (size > INT64_MAX)
+		return REFUSED_NO_SPACE;
+	while (fallocate(blob->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+			return REFUSED_NO_SPACE;
+		if (errno == EOPNOTSUPP || errno == ENOSYS)
+			return 0;
+		return failure(-errno, "reserve %llu bytes for blob %s",
+			       (unsigned long long)size, blob->place);
+	}
+	return 0;
+}
+
+int blob_remove(struct store *store, uint64_t num)
+{
+	char place[LAYOUT_PLACE_SIZE];
+
+	layout_place(num, place);
+	if (unlinkat(store->blobs_fd, place, 0) < 0 && errno != ENOENT)
+		return failure(-errno, "remove blob %s", place);
+	return 0;
+}
