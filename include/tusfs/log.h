@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* From now on log to syslog with the facility LOG_DAEMON. Call before threads start. */
+/* From now on log to syslog with the facility LOG_DAEMON. */
 void log_to_syslog(void);
 /* Whether debug lines are printed. Call before threads start. */
 void log_set_debug(bool on);

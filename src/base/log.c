@@ -2,13 +2,14 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
 #define LINE_MAX_BYTES 2048
 
-static bool use_syslog;
+static atomic_bool use_syslog;
 static bool show_debug;
 
 void log_to_syslog(void)

@@ -1,0 +1,196 @@
+/* tusfs: both doors up, wait for the end, both doors down. */
+#include "options.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+struct service {
+	struct uploads *uploads;
+	struct fs *fs;
+	struct http *http;
+};
+
+/* SIGTERM and SIGINT wait for sigwait(), in every thread and from the start on; a
+ * second one stays pending and changes nothing. */
+static void block_signals(sigset_t *ends)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(ends);
+	sigaddset(ends, SIGTERM);
+	sigaddset(ends, SIGINT);
+	pthread_sigmask(SIG_BLOCK, ends, NULL);
+}
+
+/* Every connection and every open file costs a descriptor. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void mount_ended(void *arg)
+{
+	log_info("the mount has ended");
+	kill(getpid(), SIGTERM);
+}
+
+static int open_store(struct service *service, const struct options *options)
+{
+	int r = uploads_open(options->store, &options->uploads, &service->uploads);
+
+	if (r == REFUSED_BUSY)
+		log_error("another tusfs has %s open", options->store);
+	return r;
+}
+
+/* The publisher, which fs_prepare forks, must come before any thread. */
+static int start(struct service *service, const struct options *options)
+{
+	int r = open_store(service, options);
+
+	if (!r && !options->no_mount)
+		r = fs_prepare(&options->fs, &service->fs);
+	if (!r && service->fs)
+		r = fs_start(service->fs, service->uploads, mount_ended, NULL);
+	if (!r)
+		r = http_start(&options->http, service->uploads, &service->http);
+	if (!r)
+		r = uploads_start_threads(service->uploads);
+	return r;
+}
+
+/* The mount goes last: the writers' last commits are told to it. */
+static void stop(struct service *service)
+{
+	if (service->http)
+		http_quiesce(service->http);
+	if (service->uploads)
+		uploads_stop_writers(service->uploads);
+	service->http = http_stop(service->http);
+	service->fs = fs_stop(service->fs);
+	if (service->uploads)
+		service->uploads = uploads_close(service->uploads);
+}
+
+/* Lets go of the terminal and of the current folder, and tells the parent. */
+static void detach(int ready)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	log_to_syslog();
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		if (null > STDERR_FILENO)
+			close(null);
+	}
+	if (chdir("/") < 0)
+		failure(-errno, "change to the root folder");
+	if (write(ready, "", 1) < 0)
+		failure(-errno, "tell that tusfs is ready");
+	close(ready);
+}
+
+/* `ready` is where to tell that both doors are open, or -1 in the foreground. Returns
+ * the exit status. */
+static int serve(const struct options *options, int ready)
+{
+	struct service service = {.uploads = NULL};
+	sigset_t ends;
+	int r, number;
+
+	block_signals(&ends);
+	raise_file_limit();
+	r = start(&service, options);
+	if (!r) {
+		if (ready >= 0)
+			detach(ready);
+		log_info("ready: port %u, %s", http_port(service.http),
+			 options->no_mount ? "no mount" : options->fs.mountpoint);
+		sigwait(&ends, &number);
+		log_info("stopping");
+	}
+	stop(&service);
+	return r ? 1 : 0;
+}
+
+/* The child's errors went to the standard error that it shares with us. */
+static int wait_until_ready(int ready, pid_t child)
+{
+	ssize_t got;
+	int status;
+	char byte;
+
+	do
+		got = read(ready, &byte, 1);
+	while (got < 0 && errno == EINTR);
+	if (got == 1)
+		return 0;
+	if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
+		log_error("killed at the start: %s", strsignal(WTERMSIG(status)));
+	return 1;
+}
+
+static int serve_in_background(const struct options *options)
+{
+	int ready[2];
+	pid_t child;
+
+	if (pipe2(ready, O_CLOEXEC) < 0) {
+		failure(-errno, "make a pipe");
+		return 1;
+	}
+	child = fork();
+	if (child < 0) {
+		failure(-errno, "fork");
+		return 1;
+	}
+	if (child == 0) {
+		close(ready[0]);
+		setsid();
+		return serve(options, ready[1]);
+	}
+	close(ready[1]);
+	return wait_until_ready(ready[0], child);
+}
+
+int main(int argc, char **argv)
+{
+	SCOPED(options_release) struct options options;
+	SCOPED(scoped_free) char *mountpoint = NULL;
+	struct problem problem;
+
+	if (!options_parse(argc, argv, &options, &problem)) {
+		fprintf(stderr, "tusfs: %s\n", problem.text);
+		return 2;
+	}
+	if (options.help) {
+		options_help(stdout);
+		return 0;
+	}
+	if (options.version) {
+		puts("tusfs " TUSFS_VERSION);
+		return 0;
+	}
+	log_set_debug(options.debug);
+	/* As the kernel will name it; a stale mount there cannot be resolved, and one
+	 * that does not exist is for fs_prepare to refuse. */
+	if (!options.no_mount)
+		mountpoint = realpath(options.fs.mountpoint, NULL);
+	if (mountpoint)
+		options.fs.mountpoint = mountpoint;
+	return options.foreground ? serve(&options, -1) : serve_in_background(&options);
+}
