@@ -16,15 +16,25 @@ static bool ends_with(const char *text, size_t length, const char *end)
 	       memcmp(text + length - end_length, end, end_length) == 0;
 }
 
-/* The id that a URL ends with. Nothing is unescaped or resolved: an id and a base path
- * need no escapes, so whatever has one, or a query, is not a URL that we gave out. */
+/* Whether a character may be in a URL of ours. An id and a base path need no escapes,
+ * queries or fragments; a comma or semicolon comes of a list that is joined wrongly, of
+ * which only the last part would be taken. */
+static bool is_plain(char c)
+{
+	return c > ' ' && c <= '~' && !strchr("%?#,;\"<>\\^`{|}", c);
+}
+
+/* The id that a URL ends with. Nothing is unescaped or resolved. */
 static bool read_url(const char *url, size_t length, const char *base_path,
 		     struct upload_id *id)
 {
 	size_t before;
 
-	if (length < UPLOAD_ID_DIGITS || strcspn(url, "%?#") < length)
+	if (length < UPLOAD_ID_DIGITS)
 		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!is_plain(url[i]))
+			return false;
 	before = length - UPLOAD_ID_DIGITS;
 	if (before > 0 && !ends_with(url, before, base_path))
 		return false;
