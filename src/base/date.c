@@ -105,11 +105,14 @@ void text_to_http_date(int64_t microseconds, char out[TEXT_DATE_SIZE])
 void text_to_rfc3339(int64_t microseconds, char out[TEXT_DATE_SIZE])
 {
 	int64_t seconds = floor_div(microseconds, CLOCK_SECOND);
+	int64_t fraction = microseconds % CLOCK_SECOND;
 	struct date date = date_of(seconds);
 
+	if (fraction < 0)
+		fraction += CLOCK_SECOND;
 	snprintf(out, TEXT_DATE_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02d.%06lldZ",
 		 (long long)date.year, date.month, date.day, date.hour, date.minute,
-		 date.second, (long long)(microseconds - seconds * CLOCK_SECOND));
+		 date.second, (long long)fraction);
 }
 
 /* ---- reading: a cursor that steps over what it was asked for, or says no ---- */
