@@ -1,0 +1,192 @@
+#include "answer.h"
+
+#include "cors.h"
+#include "location.h"
+
+#include "tusfs/text.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What every answer carries. */
+static void add_common_fields(struct request *request)
+{
+	answer_field(request, "Tus-Resumable", TUS_VERSION);
+	answer_field(request, "X-Content-Type-Options", "nosniff");
+	cors_add(request);
+	if (request->created)
+		location_add(request);
+}
+
+void answer_with(struct request *request, unsigned int status,
+		 struct MHD_Response *response)
+{
+	assert(!request->response);
+	request->status = status;
+	request->response = response;
+	if (response)
+		add_common_fields(request);
+	else
+		request->failed = true;
+}
+
+static void answer_line(struct request *request, unsigned int status)
+{
+	answer_with(request, status,
+		    MHD_create_response_from_buffer(strlen(request->line),
+						    request->line,
+						    MHD_RESPMEM_MUST_COPY));
+}
+
+void answer(struct request *request, unsigned int status)
+{
+	request->line[0] = '\0';
+	answer_line(request, status);
+}
+
+void answer_error(struct request *request, unsigned int status, const char *code,
+		  const char *format, ...)
+{
+	size_t room = sizeof(request->line) - 1; /* for the line's end */
+	size_t used = snprintf(request->line, room, "%s: ", code);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(request->line + used, room - used, format, arguments);
+	va_end(arguments);
+	strcat(request->line, "\n");
+	answer_line(request, status);
+	answer_field(request, "Content-Type", "text/plain; charset=utf-8");
+	answer_field(request, "Cache-Control", "no-store");
+}
+
+static void answer_failure(struct request *request, int r)
+{
+	if (r == -ENOSPC || r == -EDQUOT)
+		answer_error(request, 507, "ERR_NO_SPACE", "the disk is full");
+	else
+		answer_error(request, 500, "ERR_INTERNAL_SERVER_ERROR",
+			     "the server failed, and its log says why");
+}
+
+struct refusal_answer {
+	unsigned int status;
+	const char *code;
+	const char *text;
+};
+
+/* The one place where refusals become statuses. No default: a new refusal must not
+ * compile until it is answered here. */
+static struct refusal_answer refusal_answer(enum refusal refusal)
+{
+	switch (refusal) {
+	case REFUSED_NOT_FOUND:
+		return (struct refusal_answer){404, "ERR_UPLOAD_NOT_FOUND",
+					       "there is no such upload"};
+	case REFUSED_GONE:
+		return (struct refusal_answer){410, "ERR_UPLOAD_GONE",
+					       "the upload was removed or has expired"};
+	case REFUSED_BUSY:
+		return (struct refusal_answer){
+			423, "ERR_UPLOAD_LOCKED",
+			"another request still writes to the upload"};
+	case REFUSED_STOPPED:
+		return (struct refusal_answer){423, "ERR_UPLOAD_INTERRUPTED",
+					       "another request took the upload over"};
+	case REFUSED_OFFSET:
+		return (struct refusal_answer){409, "ERR_MISMATCHED_OFFSET",
+					       "Upload-Offset is not the offset of the "
+					       "upload"};
+	case REFUSED_FINAL:
+		return (struct refusal_answer){403, "ERR_MODIFY_FINAL",
+					       "a final upload takes no bytes"};
+	case REFUSED_TOO_LARGE:
+		return (struct refusal_answer){
+			413, "ERR_UPLOAD_SIZE_EXCEEDED",
+			"more bytes than the upload or the server takes"};
+	case REFUSED_NO_SPACE:
+		return (struct refusal_answer){507, "ERR_NO_SPACE",
+					       "the server has not as much room"};
+	case REFUSED_LENGTH:
+		return (struct refusal_answer){
+			400, "ERR_INVALID_UPLOAD_LENGTH",
+			"Upload-Length contradicts what is known of the upload"};
+	case REFUSED_CHECKSUM:
+		return (struct refusal_answer){
+			460, "ERR_CHECKSUM_MISMATCH",
+			"the bytes do not match the checksum, and were dropped"};
+	case REFUSED_PART:
+		return (struct refusal_answer){
+			400, "ERR_INVALID_CONCAT",
+			"a part is not a partial upload of this server"};
+	case REFUSED_EXISTS:
+	case REFUSED_NOT_EMPTY:
+		return (struct refusal_answer){409, "ERR_CONFLICT",
+					       "the name is taken"};
+	case REFUSED_PERMISSION:
+		return (struct refusal_answer){403, "ERR_FORBIDDEN",
+					       "this is not allowed"};
+	case REFUSED_NOT_FOLDER:
+	case REFUSED_IS_FOLDER:
+	case REFUSED_NAME:
+	case REFUSED_INVALID:
+		break;
+	}
+	return (struct refusal_answer){400, "ERR_INVALID_REQUEST",
+				       "a value is missing or malformed"};
+}
+
+void answer_refusal(struct request *request, int r)
+{
+	struct refusal_answer is;
+
+	assert(r != 0);
+	if (r < 0) {
+		answer_failure(request, r);
+		return;
+	}
+	is = refusal_answer((enum refusal)r);
+	answer_error(request, is.status, is.code, "%s", is.text);
+}
+
+void answer_field(struct request *request, const char *name, const char *value)
+{
+	if (request->response && *value)
+		MHD_add_response_header(request->response, name, value);
+}
+
+void answer_field_number(struct request *request, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	answer_field(request, name, text);
+}
+
+void answer_field_date(struct request *request, const char *name, int64_t microseconds)
+{
+	char text[TEXT_DATE_SIZE];
+
+	text_to_http_date(microseconds, text);
+	answer_field(request, name, text);
+}
+
+void answer_expiry(struct request *request, const struct file *file)
+{
+	/* a finished upload has no expiry in the sense of tus, except as a part */
+	if (file->expires && (!file_is_complete(file) || file->kind == FILE_PARTIAL))
+		answer_field_date(request, "Upload-Expires", file->expires);
+}
+
+enum MHD_Result answer_queue(struct request *request)
+{
+	if (request->failed)
+		return MHD_NO;
+	assert(request->response);
+	conn_enter(request->conn, CONN_SENDING);
+	return MHD_queue_response(request->mhd, request->status, request->response);
+}

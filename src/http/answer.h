@@ -1,0 +1,34 @@
+/* Answers: how each begins, what every one carries, and how refusals and failures
+ * become statuses. */
+#ifndef TUSFS_HTTP_ANSWER_H
+#define TUSFS_HTTP_ANSWER_H
+
+#include "request.h"
+
+/* Gives the request an answer without a body. */
+void answer(struct request *request, unsigned int status);
+/* Gives it an answer with a body; takes the response over, which may be NULL (no memory
+ * for it). */
+void answer_with(struct request *request, unsigned int status,
+		 struct MHD_Response *response);
+/* Gives it an answer with one line, "CODE: what was wrong". */
+void answer_error(struct request *request, unsigned int status, const char *code,
+		  const char *format, ...) PRINTF_LIKE(4, 5);
+/* The same for a refusal or failure of the engine, which `r` must be. */
+void answer_refusal(struct request *request, int r);
+
+/* Adds a field to the answer; an empty value adds none. */
+void answer_field(struct request *request, const char *name, const char *value);
+void answer_field_number(struct request *request, const char *name, uint64_t value);
+void answer_field_date(struct request *request, const char *name, int64_t microseconds);
+/* Upload-Expires, if the upload is to expire. */
+void answer_expiry(struct request *request, const struct file *file);
+
+/* Queues the answer. */
+MUST_CHECK enum MHD_Result answer_queue(struct request *request);
+/* Writes the answer to the socket, then waits for the client to read it. Closing at
+ * once, with unread bytes of its body in the socket, would send an RST that overtakes
+ * the answer. */
+void answer_by_hand(struct request *request);
+
+#endif

@@ -1,0 +1,150 @@
+#include "append.h"
+
+#include "answer.h"
+
+#include "tusfs/http_text.h"
+#include "tusfs/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool append_accept_type(struct request *request)
+{
+	const char *type = request_field(request, FIELD_CONTENT_TYPE);
+
+	if (type && strcasecmp(type, APPEND_TYPE) == 0)
+		return true;
+	answer_error(request, 415, "ERR_INVALID_CONTENT_TYPE",
+		     "Content-Type must be " APPEND_TYPE);
+	return false;
+}
+
+bool append_read_number(struct request *request, enum field field, bool needed,
+			uint64_t *value)
+{
+	const char *text = request_field(request, field);
+	const char *code = field == FIELD_UPLOAD_OFFSET ? "ERR_INVALID_OFFSET"
+							: "ERR_INVALID_UPLOAD_LENGTH";
+
+	if (text ? text_to_u64(text, strlen(text), value) : !needed)
+		return true;
+	answer_error(request, 400, code, "%s %s", field_name(field),
+		     text ? "is not a number of bytes" : "is missing");
+	return false;
+}
+
+bool append_read_promise(struct request *request)
+{
+	const char *header = request_field(request, FIELD_UPLOAD_CHECKSUM);
+	const char *trailer = request_field(request, FIELD_TRAILER);
+	const char *problem = NULL;
+
+	request->in_trailer = trailer && http_list_has(trailer, "Upload-Checksum");
+	request->promised = header || request->in_trailer;
+	if (header && request->in_trailer)
+		problem = "Upload-Checksum is both header and trailer";
+	else if (request->in_trailer && !request->chunked)
+		problem = "a trailer needs a chunked body";
+	else if (header && checksum_parse(header, &request->checksum))
+		problem = "Upload-Checksum is malformed, or its algorithm unknown";
+	if (!problem)
+		return true;
+	answer_error(request, 400, "ERR_INVALID_CHECKSUM", "%s", problem);
+	return false;
+}
+
+void append_refuse(struct request *request, int r)
+{
+	SCOPED(file_release) struct file file = {0};
+
+	/* an append that was not ended is cut here, and so the offset is final */
+	request->writer = upload_writer_free(request->writer);
+	answer_refusal(request, r);
+	if (uploads_find(request->site->uploads, request->id, &file))
+		return; /* it is gone, and the answer said so */
+	answer_field_number(request, "Upload-Offset", file.offset);
+	answer_expiry(request, &file);
+}
+
+static void append_take(struct request *request, const void *bytes, size_t size)
+{
+	int r = upload_writer_put(request->writer, bytes, size);
+
+	if (r)
+		append_refuse(request, r);
+}
+
+/* The last one counts: libmicrohttpd may show the last header as a trailer before it
+ * when the trailer's line came in two pieces. */
+static enum MHD_Result find_trailer(void *found, enum MHD_ValueKind kind,
+				    const char *name, const char *value)
+{
+	(void)kind;
+	if (value && strcasecmp(name, "Upload-Checksum") == 0)
+		*(const char **)found = value;
+	return MHD_YES;
+}
+
+static int read_trailer(struct request *request)
+{
+	const char *value = NULL;
+
+	MHD_get_connection_values(request->mhd, MHD_FOOTER_KIND, find_trailer, &value);
+	return value ? checksum_parse(value, &request->checksum) : REFUSED_INVALID;
+}
+
+static void append_end(struct request *request)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r = request->in_trailer ? read_trailer(request) : 0;
+
+	if (!r)
+		r = upload_writer_commit(request->writer,
+					 request->promised ? &request->checksum : NULL,
+					 &file);
+	if (r) {
+		append_refuse(request, r);
+		return;
+	}
+	request->writer = upload_writer_free(request->writer);
+	answer(request, request->created ? 201 : 204);
+	answer_field_number(request, "Upload-Offset", file.offset);
+	answer_expiry(request, &file);
+}
+
+static void stop(void *arg)
+{
+	conn_shut_down(arg);
+}
+
+void append_begin(struct request *request, struct upload_append *append)
+{
+	static const struct sink sink = {append_take, append_end};
+	int r;
+
+	append->size_known = !request->chunked;
+	append->size = request->expected;
+	append->checked = request->promised;
+	append->algorithm = request->checksum.algorithm;
+	append->stop = stop;
+	append->arg = request->conn;
+	r = upload_writer_open(request->site->uploads, request->id, append,
+			       &request->writer);
+	if (r)
+		append_refuse(request, r);
+	else
+		request->sink = &sink;
+}
+
+void patch_begin(struct request *request)
+{
+	struct upload_append append = {0};
+
+	append.declares_length = request_field(request, FIELD_UPLOAD_LENGTH);
+	if (append_accept_type(request) &&
+	    append_read_number(request, FIELD_UPLOAD_OFFSET, true, &append.offset) &&
+	    append_read_number(request, FIELD_UPLOAD_LENGTH, false, &append.length) &&
+	    append_read_promise(request))
+		append_begin(request, &append);
+}

@@ -1,0 +1,57 @@
+/* The header fields of a request that the door knows, each with its value trimmed, and
+ * what is wrong with how they were sent. libmicrohttpd's own look-up gives the first of
+ * duplicates, and accepts framing that two servers in a row read differently; all of it
+ * is looked at here instead. */
+#ifndef TUSFS_HTTP_FIELDS_H
+#define TUSFS_HTTP_FIELDS_H
+
+#include "tusfs/error.h"
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum field {
+	FIELD_HOST,
+	FIELD_CONTENT_LENGTH,
+	FIELD_TRANSFER_ENCODING,
+	FIELD_EXPECT,
+	FIELD_TRAILER,
+	FIELD_CONTENT_TYPE,
+	FIELD_METHOD_OVERRIDE,
+	FIELD_TUS_RESUMABLE,
+	FIELD_UPLOAD_OFFSET,
+	FIELD_UPLOAD_LENGTH,
+	FIELD_UPLOAD_DEFER_LENGTH,
+	FIELD_UPLOAD_METADATA,
+	FIELD_UPLOAD_CONCAT,
+	FIELD_UPLOAD_CHECKSUM,
+	FIELD_ORIGIN,
+	FIELD_CORS_METHOD,
+	FIELD_CORS_HEADERS,
+	FIELD_RANGE,
+	FIELD_IF_RANGE,
+	FIELD_IF_NONE_MATCH,
+	FIELD_IF_MODIFIED_SINCE,
+	FIELD_FORWARDED,
+	FIELD_X_FORWARDED_HOST,
+	FIELD_X_FORWARDED_PROTO,
+	FIELD_COUNT,
+};
+
+struct fields {
+	/* NULL where absent; a list sent in several lines is joined with commas */
+	char *value[FIELD_COUNT];
+	bool repeated[FIELD_COUNT]; /* sent twice though it is no list */
+	/* A line that begins like a known field and goes on with something else: what
+	 * libmicrohttpd makes of a folded line. */
+	bool folded;
+	size_t other_size; /* bytes of all but Upload-Metadata and Upload-Concat */
+};
+
+/* The caller releases *fields, also when this fails. */
+MUST_CHECK int fields_read(struct MHD_Connection *mhd, struct fields *fields);
+void fields_release(struct fields *fields);
+const char *field_name(enum field field);
+
+#endif

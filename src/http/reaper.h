@@ -1,0 +1,42 @@
+/* What conn.c and reaper.c share: nobody else looks inside. */
+#ifndef TUSFS_HTTP_REAPER_H
+#define TUSFS_HTTP_REAPER_H
+
+#include "conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct conns {
+	pthread_mutex_t mutex; /* protects the list and `stopping` */
+	pthread_cond_t wake;   /* when `stopping` was set */
+	struct conn *first;
+	unsigned int count;
+	bool stopping;
+	/* fixed */
+	unsigned int max;
+	int64_t idle_timeout;
+	pthread_t thread;
+};
+
+struct conn {
+	struct conn *next, *previous;
+	struct conns *conns;
+	int fd;
+	/* written by the connection's thread, read by the reaper */
+	_Atomic enum conn_phase phase;
+	_Atomic int64_t since; /* when WAITING began */
+	_Atomic bool served;   /* it has had an answer */
+	_Atomic uint64_t received;
+	/* the reaper's own: how far the connection was at the last look that counted */
+	int64_t window_start;
+	uint64_t window_bytes;
+};
+
+MUST_CHECK int reaper_start(struct conns *conns);
+void reaper_stop(struct conns *conns);
+
+#endif

@@ -1,0 +1,65 @@
+#include "answer.h"
+
+#include "tusfs/log.h"
+
+#include <string.h>
+
+struct route {
+	const char *method;
+	enum target target;
+	bool versioned; /* tus 1.0.0, Tus-Resumable: needed, or not processed */
+	void (*begin)(struct request *request);
+};
+
+static const struct route routes[] = {
+	{"OPTIONS", TARGET_BASE, false, options_begin},
+	{"OPTIONS", TARGET_UPLOAD, false, options_begin},
+	{"POST", TARGET_BASE, true, post_begin},
+	{"HEAD", TARGET_UPLOAD, true, head_begin},
+	{"PATCH", TARGET_UPLOAD, true, patch_begin},
+	{"DELETE", TARGET_UPLOAD, true, delete_begin},
+	{"GET", TARGET_UPLOAD, false, get_begin},
+};
+
+static const struct route *find_route(const struct request *request)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (routes[i].target == request->target &&
+		    strcmp(routes[i].method, request->method) == 0)
+			return &routes[i];
+	return NULL;
+}
+
+static void refuse_method(struct request *request)
+{
+	answer_error(request, 405, "ERR_METHOD_NOT_ALLOWED",
+		     "this URL does not take that method");
+	answer_field(request, "Allow",
+		     request->target == TARGET_BASE
+			     ? "OPTIONS, POST"
+			     : "OPTIONS, HEAD, PATCH, DELETE, GET");
+}
+
+static bool accept_version(struct request *request)
+{
+	const char *version = request_field(request, FIELD_TUS_RESUMABLE);
+
+	if (version && strcmp(version, TUS_VERSION) == 0)
+		return true;
+	answer_error(request, 412, "ERR_UNSUPPORTED_VERSION",
+		     "Tus-Resumable must be " TUS_VERSION);
+	answer_field(request, "Tus-Version", TUS_VERSION);
+	return false;
+}
+
+void routes_begin(struct request *request)
+{
+	const struct route *route = find_route(request);
+
+	if (request->target == TARGET_NONE)
+		answer_refusal(request, REFUSED_NOT_FOUND);
+	else if (!route)
+		refuse_method(request);
+	else if (!route->versioned || accept_version(request))
+		route->begin(request);
+}

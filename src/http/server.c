@@ -1,0 +1,215 @@
+#include "tusfs/http.h"
+
+#include "answer.h"
+#include "conn.h"
+#include "listen.h"
+#include "request.h"
+
+#include "tusfs/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Half of it is the largest piece of a body: at the library's default of 32 KiB a body
+ * comes in at a third of the speed of a bare recv loop, at 256 KiB at all of it. */
+#define CONNECTION_MEMORY ((size_t)256 * 1024)
+#define THREAD_STACK	  ((size_t)256 * 1024)
+
+struct http {
+	struct site site;
+	char *base_path;
+	struct conns *conns;
+	struct listener *listeners;
+	struct MHD_Daemon **daemons; /* one a listener */
+	size_t count;
+	bool quiesced;
+};
+
+/* ---- what libmicrohttpd calls ---- */
+
+static enum MHD_Result accept_client(void *arg, const struct sockaddr *address,
+				     socklen_t size)
+{
+	struct http *http = arg;
+
+	(void)address;
+	(void)size;
+	return conns_full(http->conns) ? MHD_NO : MHD_YES;
+}
+
+static void notify_connection(void *arg, struct MHD_Connection *mhd, void **conn,
+			      enum MHD_ConnectionNotificationCode code)
+{
+	struct http *http = arg;
+	const union MHD_ConnectionInfo *info;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		conn_close(*conn);
+		*conn = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*conn = info ? conn_open(http->conns, info->connect_fd) : NULL;
+}
+
+static struct conn *conn_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *mhd, const char *url,
+			      const char *method, const char *version,
+			      const char *bytes, size_t *size, void **state)
+{
+	struct http *http = arg;
+	struct request *request = *state;
+	size_t came = *size;
+
+	(void)version;
+	if (!request) {
+		struct conn *conn = conn_of(mhd);
+
+		if (!conn)
+			return MHD_NO;
+		conn_enter(conn, CONN_BUSY);
+		request = *state = request_new(&http->site, mhd, conn, url, method);
+		return request ? request_begin(request) : MHD_NO;
+	}
+	*size = 0;
+	return came ? request_take(request, bytes, came) : request_end(request);
+}
+
+static void notify_completed(void *arg, struct MHD_Connection *mhd, void **state,
+			     enum MHD_RequestTerminationCode code)
+{
+	struct conn *conn = conn_of(mhd);
+
+	(void)arg;
+	(void)code;
+	request_free(*state);
+	*state = NULL;
+	if (conn)
+		conn_enter(conn, CONN_WAITING);
+}
+
+/* Paths are compared as they were sent: decoding would turn %2e into a dot, and cut at
+ * %00. */
+static size_t unescape_nothing(void *arg, struct MHD_Connection *mhd, char *text)
+{
+	(void)arg;
+	(void)mhd;
+	return strlen(text);
+}
+
+/* ---- start and stop ---- */
+
+static struct MHD_Daemon *start_daemon(struct http *http, int fd)
+{
+	return MHD_start_daemon(
+		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+			MHD_USE_POLL | MHD_USE_ITC,
+		0, accept_client, http, handle, http, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_NOTIFY_CONNECTION, notify_connection, http,
+		MHD_OPTION_NOTIFY_COMPLETED, notify_completed, http,
+		MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+		http->site.config.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK,
+		MHD_OPTION_END);
+}
+
+static int start_daemons(struct http *http)
+{
+	http->daemons = calloc(http->count, sizeof(struct MHD_Daemon *));
+	if (!http->daemons)
+		return failure(-ENOMEM, "start the HTTP server");
+	for (size_t i = 0; i < http->count; i++) {
+		http->daemons[i] = start_daemon(http, http->listeners[i].fd);
+		if (!http->daemons[i])
+			return failure(errno ? -errno : -EIO, "start the HTTP server");
+	}
+	return 0;
+}
+
+static int start_all(struct http *http)
+{
+	const struct http_config *config = &http->site.config;
+	int r;
+
+	if (!http->base_path)
+		return failure(-ENOMEM, "start the HTTP server");
+	r = conns_new(config->max_connections, config->idle_timeout, &http->conns);
+	if (!r)
+		r = listeners_open(config, &http->listeners, &http->count);
+	return r ? r : start_daemons(http);
+}
+
+int http_start(const struct http_config *config, struct uploads *uploads,
+	       struct http **http)
+{
+	struct http *made = calloc(1, sizeof(*made));
+	size_t length = strlen(config->base_path);
+	int r;
+
+	assert(length && config->base_path[length - 1] == '/');
+	if (!made)
+		return failure(-ENOMEM, "start the HTTP server");
+	made->site.config = *config;
+	made->site.uploads = uploads;
+	made->base_path = strdup(config->base_path);
+	made->site.base_path = made->base_path;
+	made->site.base_length = length;
+	r = start_all(made);
+	made->site.config.listen = NULL; /* the caller's, and done with */
+	if (r) {
+		http_stop(made);
+		return r;
+	}
+	*http = made;
+	return 0;
+}
+
+void http_quiesce(struct http *http)
+{
+	if (http->quiesced)
+		return;
+	http->quiesced = true;
+	for (size_t i = 0; http->daemons && i < http->count; i++) {
+		if (!http->daemons[i])
+			continue;
+		MHD_quiesce_daemon(http->daemons[i]);
+		listener_stop(&http->listeners[i]);
+	}
+}
+
+struct http *http_stop(struct http *http)
+{
+	if (!http)
+		return NULL;
+	http_quiesce(http);
+	if (http->conns)
+		conns_shut_down(http->conns);
+	for (size_t i = 0; http->daemons && i < http->count; i++)
+		MHD_stop_daemon(http->daemons[i]);
+	for (size_t i = 0; i < http->count; i++)
+		listener_release(&http->listeners[i]);
+	conns_free(http->conns);
+	free(http->daemons);
+	free(http->listeners);
+	free(http->base_path);
+	free(http);
+	return NULL;
+}
+
+uint16_t http_port(const struct http *http)
+{
+	for (size_t i = 0; i < http->count; i++)
+		if (listener_port(&http->listeners[i]))
+			return listener_port(&http->listeners[i]);
+	return 0;
+}

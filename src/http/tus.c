@@ -1,0 +1,88 @@
+#include "answer.h"
+#include "cors.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TUS_EXTENSIONS                                                                 \
+	"creation,creation-with-upload,creation-defer-length,expiration,checksum,"     \
+	"checksum-trailer,termination,concatenation,concatenation-unfinished"
+
+void options_begin(struct request *request)
+{
+	uint64_t max_size = request->site->config.max_size;
+
+	answer(request, 204);
+	answer_field(request, "Tus-Version", TUS_VERSION);
+	answer_field(request, "Tus-Extension", TUS_EXTENSIONS);
+	answer_field(request, "Tus-Checksum-Algorithm", DIGEST_NAMES);
+	if (max_size)
+		answer_field_number(request, "Tus-Max-Size", max_size);
+	cors_add_preflight(request);
+}
+
+/* As received; only tabs cannot go into an answer, and mean the same as spaces. */
+static void add_received(struct request *request, const char *name, char *value)
+{
+	if (!value)
+		return;
+	for (char *tab = value; (tab = strchr(tab, '\t'));)
+		*tab = ' ';
+	answer_field(request, name, value);
+}
+
+/* What HEAD tells (tus 1.0.0, HEAD, Creation, Concatenation). */
+static void add_state(struct request *request, struct file *file)
+{
+	if (file->kind != FILE_FINAL || file_is_complete(file))
+		answer_field_number(request, "Upload-Offset", file->offset);
+	if (file->length_known)
+		answer_field_number(request, "Upload-Length", file->length);
+	else if (file->kind != FILE_FINAL)
+		answer_field(request, "Upload-Defer-Length", "1");
+	add_received(request, "Upload-Metadata", file->metadata);
+	add_received(request, "Upload-Concat", file->concat);
+	answer_expiry(request, file);
+}
+
+/* To a client a 5xx means that the upload is lost, and that it must begin anew; so what
+ * may be over in a moment is "locked" instead. */
+static int head_refusal(int r)
+{
+	switch (r) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -ENOMEM:
+	case -EMFILE:
+	case -ENFILE:
+		return REFUSED_BUSY;
+	default:
+		return r;
+	}
+}
+
+void head_begin(struct request *request)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r = uploads_settle(request->site->uploads, request->id, &file);
+
+	r = head_refusal(r);
+	if (r) {
+		answer_refusal(request, r);
+		return;
+	}
+	answer(request, 200);
+	answer_field(request, "Cache-Control", "no-store");
+	add_state(request, &file);
+}
+
+void delete_begin(struct request *request)
+{
+	int r = uploads_terminate(request->site->uploads, request->id);
+
+	if (r)
+		answer_refusal(request, r);
+	else
+		answer(request, 204);
+}
