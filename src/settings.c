@@ -16,11 +16,12 @@ struct kept {
 /* Keeps a copy of `text` as long as the options live. NULL when memory is short. */
 static char *keep(struct options *options, const char *text)
 {
-	struct kept *kept = malloc(sizeof(*kept) + strlen(text) + 1);
+	size_t size = strlen(text) + 1;
+	struct kept *kept = malloc(sizeof(*kept) + size);
 
 	if (!kept)
 		return NULL;
-	strcpy(kept->text, text);
+	memcpy(kept->text, text, size);
 	kept->next = options->kept;
 	options->kept = kept;
 	return kept->text;
@@ -121,9 +122,9 @@ static bool set_base_path(struct options *options, const char *value)
 	SCOPED(scoped_free) char *text = malloc(length + 2);
 	if (!text)
 		return false;
-	strcpy(text, value);
+	memcpy(text, value, length + 1);
 	if (value[length - 1] != '/')
-		strcpy(text + length, "/");
+		memcpy(text + length, "/", 2);
 	kept = keep(options, text);
 	options->http.base_path = options->fs.base_path = kept;
 	return kept != NULL;

@@ -58,7 +58,7 @@ void answer_error(struct request *request, unsigned int status, const char *code
 	va_start(arguments, format);
 	vsnprintf(request->line + used, room - used, format, arguments);
 	va_end(arguments);
-	strcat(request->line, "\n");
+	memcpy(request->line + strlen(request->line), "\n", 2);
 	answer_line(request, status);
 	answer_field(request, "Content-Type", "text/plain; charset=utf-8");
 	answer_field(request, "Cache-Control", "no-store");
