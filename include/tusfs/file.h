@@ -28,8 +28,9 @@ struct file {
 	bool shown;	   /* in complete/ (or, a partial upload, in partial/) */
 	/* times in microseconds since the epoch; 0 is "not" */
 	int64_t created;
-	int64_t modified; /* st_mtime: last byte, or last change of a folder */
-	int64_t changed;  /* st_ctime */
+	int64_t modified; /* last byte; of a folder, last change of what complete/ shows
+			   */
+	int64_t changed;  /* st_ctime; of a folder, last change of either view */
 	int64_t finished; /* not 0: complete */
 	int64_t expires;
 	/* of uploads only */
@@ -37,6 +38,7 @@ struct file {
 	uint64_t offset; /* committed bytes */
 	uint64_t length; /* 0 while it is not known */
 	bool length_known;
+	bool small;	/* its bytes are in the catalog */
 	bool broken;	/* its bytes are damaged: it answers as gone */
 	char *metadata; /* Upload-Metadata as received, or NULL; owned */
 	char *concat;	/* Upload-Concat as received, or NULL; owned */

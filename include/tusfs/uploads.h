@@ -43,12 +43,11 @@ struct uploads_config {
 
 /* What happened, told to the doors. */
 enum upload_event_type {
-	UPLOAD_CREATED,	      /* in incoming/ or partial/ */
-	UPLOAD_FINISHING,     /* about to become complete: see below */
-	UPLOAD_FINISHED,      /* complete, and moved from incoming/ to complete/ */
-	UPLOAD_NOT_FINISHED,  /* the commit after FINISHING failed; nothing changed */
-	UPLOAD_GONE,	      /* terminated or expired, by another way than the mount */
-	UPLOAD_STATE_CHANGED, /* an attribute became known, such as the sha256 */
+	UPLOAD_CREATED,	     /* in incoming/ or partial/ */
+	UPLOAD_FINISHING,    /* about to become complete: see below */
+	UPLOAD_FINISHED,     /* complete: moved from incoming/ to complete/ */
+	UPLOAD_NOT_FINISHED, /* the commit after FINISHING failed; nothing changed */
+	UPLOAD_GONE,	     /* terminated or expired, by another way than the mount */
 };
 
 struct upload_event {

@@ -1,0 +1,196 @@
+/* The catalog's connections: one that writes, a pool that reads, one that checkpoints.
+ */
+#include "commit.h"
+#include "migrations.h"
+#include "query.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define READERS_MAX   8
+#define LOG_BYTES_MAX (64 * 1024 * 1024)
+
+struct catalog {
+	char *path;
+	struct conn *writer;
+	struct conn *checkpointer;
+	struct committer committer;
+	pthread_mutex_t mutex; /* protects the rest */
+	pthread_cond_t returned;
+	struct conn *idle;
+	unsigned int readers; /* open, in use or not */
+};
+
+/* How a file that SQLite cannot take is refused. */
+static int refuse_damaged(struct conn *conn, const char *path)
+{
+	int rc = sqlite3_errcode(conn->db) & 0xff;
+
+	if (rc != SQLITE_NOTADB && rc != SQLITE_CORRUPT)
+		return 0;
+	log_error("the catalog %s is damaged", path);
+	return REFUSED_GONE;
+}
+
+static int open_writer(struct catalog *catalog)
+{
+	int refused, r = conn_open(catalog->path, &catalog->writer);
+
+	if (r)
+		return r;
+	r = conn_exec(catalog->writer,
+		      "PRAGMA journal_mode = WAL;"
+		      "PRAGMA synchronous = FULL;"
+		      "PRAGMA wal_autocheckpoint = 0;"
+		      "PRAGMA journal_size_limit = 67108864");
+	if (!r)
+		r = catalog_migrate(catalog->writer);
+	if (!r)
+		return conn_prepare(catalog->writer);
+	refused = r < 0 ? refuse_damaged(catalog->writer, catalog->path) : 0;
+	return refused ? refused : r;
+}
+
+static int open_reader(struct catalog *catalog, struct conn **conn)
+{
+	struct conn *made = NULL;
+	int r = conn_open(catalog->path, &made);
+
+	if (!r)
+		r = conn_exec(made,
+			      "PRAGMA query_only = ON; PRAGMA mmap_size = 1073741824");
+	if (!r)
+		r = conn_prepare(made);
+	if (r) {
+		conn_close(made);
+		return r;
+	}
+	made->catalog = catalog;
+	*conn = made;
+	return 0;
+}
+
+int catalog_open(const char *path, struct catalog **catalog)
+{
+	SCOPED(scoped_catalog_close) struct catalog *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "open catalog");
+	pthread_mutex_init(&made->mutex, NULL);
+	pthread_cond_init(&made->returned, NULL);
+	made->path = strdup(path);
+	if (!made->path)
+		return failure(-ENOMEM, "open catalog");
+	r = open_writer(made);
+	if (!r)
+		r = conn_open(path, &made->checkpointer);
+	if (!r)
+		r = open_reader(made, &made->idle);
+	if (r)
+		return r;
+	made->readers = 1;
+	committer_init(&made->committer, made->writer);
+	made->committer.full = true;
+	*catalog = STEAL(made);
+	return 0;
+}
+
+struct catalog *catalog_close(struct catalog *catalog)
+{
+	struct conn *next;
+
+	if (!catalog)
+		return NULL;
+	for (struct conn *c = catalog->idle; c; c = next) {
+		next = c->next;
+		conn_close(c);
+	}
+	conn_close(catalog->checkpointer);
+	if (catalog->committer.conn)
+		committer_release(&catalog->committer);
+	conn_close(
+		catalog->writer); /* the last to close copies the log and removes it */
+	pthread_mutex_destroy(&catalog->mutex);
+	pthread_cond_destroy(&catalog->returned);
+	free(catalog->path);
+	free(catalog);
+	return NULL;
+}
+
+void scoped_catalog_close(struct catalog **catalog)
+{
+	catalog_close(*catalog);
+}
+
+/* One more connection, if there may be one and it can be opened; there is one at least.
+ */
+static struct conn *add_reader(struct catalog *catalog)
+{
+	struct conn *conn = NULL;
+
+	if (open_reader(catalog, &conn) == 0)
+		return conn;
+	pthread_mutex_lock(&catalog->mutex);
+	catalog->readers--;
+	pthread_mutex_unlock(&catalog->mutex);
+	return NULL;
+}
+
+struct conn *catalog_reader(struct catalog *catalog)
+{
+	struct conn *conn = NULL;
+	bool add = false;
+
+	pthread_mutex_lock(&catalog->mutex);
+	if (!catalog->idle && catalog->readers < READERS_MAX) {
+		catalog->readers++;
+		add = true;
+	}
+	pthread_mutex_unlock(&catalog->mutex);
+	if (add)
+		conn = add_reader(catalog);
+	if (conn)
+		return conn;
+	pthread_mutex_lock(&catalog->mutex);
+	while (!catalog->idle)
+		pthread_cond_wait(&catalog->returned, &catalog->mutex);
+	conn = catalog->idle;
+	catalog->idle = conn->next;
+	pthread_mutex_unlock(&catalog->mutex);
+	return conn;
+}
+
+void conn_release(struct conn **conn)
+{
+	struct catalog *catalog = (*conn)->catalog;
+
+	pthread_mutex_lock(&catalog->mutex);
+	(*conn)->next = catalog->idle;
+	catalog->idle = *conn;
+	pthread_cond_signal(&catalog->returned);
+	pthread_mutex_unlock(&catalog->mutex);
+}
+
+int catalog_commit(struct catalog *catalog, bool durable, catalog_apply *apply,
+		   void *arg)
+{
+	return committer_commit(&catalog->committer, durable, apply, arg);
+}
+
+int catalog_checkpoint(struct catalog *catalog)
+{
+	struct conn *conn = catalog->checkpointer;
+	int frames = 0, copied = 0, page = 4096, rc;
+
+	rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+				       &frames, &copied);
+	if (rc == SQLITE_OK && copied == frames && frames > LOG_BYTES_MAX / page)
+		rc = sqlite3_wal_checkpoint_v2(
+			conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
+	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+		return 0; /* somebody reads the old log: the next time will do */
+	return conn_failure(conn, rc, "checkpoint");
+}

@@ -1,0 +1,10 @@
+#ifndef TUSFS_CATALOG_MIGRATIONS_H
+#define TUSFS_CATALOG_MIGRATIONS_H
+
+#include "query.h"
+
+/* Brings the schema up to date, in one transaction a version. Refusals: INVALID (made
+ * by a newer version), GONE (another program's file). */
+MUST_CHECK int catalog_migrate(struct conn *conn);
+
+#endif

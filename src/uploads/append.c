@@ -1,0 +1,155 @@
+/* The bytes of an append: gathered, written, hashed, pushed out, checkpointed. */
+#include "writer.h"
+
+#include "tusfs/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Write-out is started behind the writer every so many bytes, so that the last
+ * fdatasync has little left to do. */
+#define PUSH_BYTES (8 * 1024 * 1024)
+/* An append in progress is committed this often, so that readers see it grow and a
+ * power cut costs little; more rarely where a sync is slow. */
+#define CHECKPOINT_BYTES (64 * 1024 * 1024)
+#define CHECKPOINT_TIME	 CLOCK_SECOND
+#define CHECKPOINT_RATIO 20
+
+uint64_t writer_position(const struct upload_writer *writer)
+{
+	return writer->file.small ? writer->buffered
+				  : writer->written + writer->buffered;
+}
+
+static void push(struct upload_writer *writer)
+{
+	if (writer->uploads->config.sync == SYNC_NEVER ||
+	    writer->written - writer->pushed < PUSH_BYTES)
+		return;
+	blob_push(writer->blob, writer->pushed, writer->written - writer->pushed);
+	writer->pushed = writer->written;
+}
+
+static int write_out(struct upload_writer *writer, const void *bytes, size_t size)
+{
+	int r = blob_write(writer->blob, bytes, size, writer->written);
+
+	if (r) {
+		writer->failed = true;
+		return r;
+	}
+	writer->written += size;
+	journal_written(writer->uploads->journal, writer->slot, writer->written);
+	push(writer);
+	return 0;
+}
+
+int writer_flush(struct upload_writer *writer)
+{
+	size_t size = writer->buffered;
+
+	if (writer->file.small || !size)
+		return 0;
+	writer->buffered = 0;
+	return write_out(writer, writer->buffer, size);
+}
+
+static int gather(struct upload_writer *writer, const uint8_t *bytes, size_t size)
+{
+	if (!writer->buffer)
+		writer->buffer = malloc(GATHER_BYTES);
+	if (!writer->buffer) {
+		writer->failed = true;
+		return failure(-ENOMEM, "append");
+	}
+	memcpy(writer->buffer + writer->buffered, bytes, size);
+	writer->buffered += size;
+	return writer->buffered == GATHER_BYTES ? writer_flush(writer) : 0;
+}
+
+static int store_bytes(struct upload_writer *writer, const uint8_t *bytes, size_t size)
+{
+	size_t room, step;
+	int r = 0;
+
+	if (writer->file.small) { /* the buffer has room for the whole length */
+		memcpy(writer->buffer + writer->buffered, bytes, size);
+		writer->buffered += size;
+		return 0;
+	}
+	if (size >= DIRECT_BYTES) {
+		r = writer_flush(writer);
+		return r ? r : write_out(writer, bytes, size);
+	}
+	while (size && !r) {
+		room = GATHER_BYTES - writer->buffered;
+		step = size < room ? size : room;
+		r = gather(writer, bytes, step);
+		bytes += step;
+		size -= step;
+	}
+	return r;
+}
+
+/* Bytes may be seen before the append ends, unless a checksum decides about them. */
+static bool may_checkpoint(const struct upload_writer *writer)
+{
+	return !writer->file.small && !writer->append.checked &&
+	       writer->promised.algorithm == DIGEST_NONE;
+}
+
+static int checkpoint(struct upload_writer *writer)
+{
+	struct outcome outcome = {.uploads = writer->uploads};
+	int64_t now = clock_monotonic(), cost;
+	int r = 0;
+
+	if (now < writer->checkpoint &&
+	    writer->written - writer->file.offset < CHECKPOINT_BYTES)
+		return 0;
+	r = writer_flush(writer);
+	/* the last byte is the commit's: completing belongs at the end */
+	if (!r && (!writer->file.length_known || writer->written < writer->file.length))
+		r = writer_advance(writer, &outcome);
+	outcome_release(&outcome);
+	cost = clock_monotonic() - now;
+	writer->checkpoint = now + cost + CHECKPOINT_TIME;
+	if (cost * CHECKPOINT_RATIO > CHECKPOINT_TIME)
+		writer->checkpoint = now + cost * (CHECKPOINT_RATIO + 1);
+	return r;
+}
+
+/* How many more bytes the upload takes. */
+static uint64_t room_left(const struct upload_writer *writer)
+{
+	uint64_t position = writer_position(writer);
+	uint64_t max = writer->uploads->config.max_size;
+
+	if (writer->file.length_known)
+		return writer->file.length - position;
+	if (!max)
+		max = INT64_MAX;
+	return max > position ? max - position : 0;
+}
+
+int upload_writer_put(struct upload_writer *writer, const void *bytes, size_t size)
+{
+	uint64_t room = room_left(writer);
+	bool over = size > room;
+	int r;
+
+	if (live_is_stopping(writer->live))
+		return REFUSED_STOPPED;
+	if (over)
+		size = (size_t)room;
+	if (writer->part)
+		digest_update(writer->part, bytes, size);
+	if (writer->whole)
+		digest_update(writer->whole, bytes, size);
+	r = store_bytes(writer, bytes, size);
+	if (!r && may_checkpoint(writer))
+		r = checkpoint(writer);
+	if (r)
+		return r;
+	return over ? REFUSED_TOO_LARGE : 0;
+}

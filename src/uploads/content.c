@@ -1,0 +1,229 @@
+/* The bytes of an upload at one moment: its parts, opened. A complete upload's content
+ * never changes; an unfinished one's is made anew when somebody asks again. Whoever
+ * holds a content can read it, whatever happens to the upload. */
+#include "engine.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct content *content_ref(struct content *content)
+{
+	atomic_fetch_add_explicit(&content->users, 1, memory_order_relaxed);
+	return content;
+}
+
+struct content *content_unref(struct content *content)
+{
+	if (!content ||
+	    atomic_fetch_sub_explicit(&content->users, 1, memory_order_acq_rel) != 1)
+		return NULL;
+	for (size_t i = 0; i < content->count; i++) {
+		blob_unref(content->parts[i].blob);
+		free(content->parts[i].memory);
+	}
+	free(content);
+	return NULL;
+}
+
+void scoped_content_unref(struct content **content)
+{
+	content_unref(*content);
+}
+
+static int set_broken(struct conn *conn, void *arg)
+{
+	const struct file *file = arg;
+
+	return catalog_set_broken(conn, file->num);
+}
+
+int mark_broken(struct uploads *uploads, const struct file *file, const char *why)
+{
+	char id[UPLOAD_ID_DIGITS + 1];
+	int r;
+
+	upload_id_format(file->id, id);
+	log_error("upload %s (%s) is damaged: %s", id, file->name.text, why);
+	r = catalog_commit(uploads->catalog, true, set_broken, (void *)file);
+	return r ? r : REFUSED_GONE;
+}
+
+/* Opens the bytes of one part, which must be there. Refusals: NOT_FOUND, GONE (too
+ * short). */
+static int open_part(struct uploads *uploads, struct conn *conn,
+		     const struct segment *segment, struct content_part *part)
+{
+	uint64_t there;
+	size_t size;
+	int r;
+
+	if (!part->length)
+		return 0;
+	if (segment->small) {
+		r = catalog_body(conn, segment->blob, &part->memory, &size);
+		there = r ? 0 : size;
+	} else {
+		r = blob_open(uploads->store, segment->blob, &part->blob);
+		if (!r)
+			r = blob_size(part->blob, &there);
+	}
+	if (r)
+		return r;
+	return there < part->length ? REFUSED_GONE : 0;
+}
+
+static uint64_t segment_length(const struct segment *segment)
+{
+	return segment->length_known ? segment->length : segment->reached;
+}
+
+static int open_parts(struct uploads *uploads, struct conn *conn,
+		      const struct segment *segments, size_t count,
+		      struct content **content)
+{
+	SCOPED(scoped_content_unref)
+	struct content *made =
+		calloc(1, sizeof(*made) + count * sizeof(made->parts[0]));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "open upload");
+	made->users = 1;
+	for (size_t i = 0; i < count; i++) {
+		struct content_part *part = &made->parts[i];
+
+		part->start = made->length;
+		part->length = segment_length(&segments[i]);
+		made->length += part->length;
+		made->count = i + 1;
+		r = open_part(uploads, conn, &segments[i], part);
+		if (r)
+			return r;
+		if (!segments[i].length_known)
+			break; /* what follows is behind a gap */
+	}
+	*content = STEAL(made);
+	return 0;
+}
+
+/* The segments of any upload: those of a final, or its own bytes. */
+static int segments_of(struct conn *conn, const struct file *file,
+		       struct segment **segments, size_t *count)
+{
+	struct segment *own;
+
+	if (file->kind == FILE_FINAL)
+		return catalog_segments(conn, file->num, segments, count);
+	own = malloc(sizeof(*own));
+	if (!own)
+		return failure(-ENOMEM, "open upload");
+	*own = (struct segment){
+		.blob = file->num,
+		.small = file->small,
+		.length_known = true,
+		.length = file->offset,
+	};
+	*segments = own;
+	*count = 1;
+	return 0;
+}
+
+static int load(struct uploads *uploads, uint64_t num, struct file *file,
+		struct content **content)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+	SCOPED(scoped_free) struct segment *segments = NULL;
+	size_t count;
+	int r = catalog_file(conn, num, file);
+
+	if (r)
+		return r;
+	if (file_is_folder(file))
+		return REFUSED_NOT_FOUND;
+	if (file->broken)
+		return REFUSED_GONE;
+	r = segments_of(conn, file, &segments, &count);
+	if (!r)
+		r = open_parts(uploads, conn, segments, count, content);
+	if (!r)
+		(*content)->complete = file_is_complete(file);
+	return r;
+}
+
+static bool still_there(struct uploads *uploads, uint64_t num)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+	SCOPED(file_release) struct file file = {0};
+
+	return catalog_file(conn, num, &file) == 0 && !file.broken;
+}
+
+int content_load(struct uploads *uploads, uint64_t num, struct content **content)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r = load(uploads, num, &file, content);
+
+	/* A row was read, then its bytes were not there: it was terminated in between,
+	 * or it is damaged. */
+	if ((r == REFUSED_NOT_FOUND || r == REFUSED_GONE) && file.num && !file.broken &&
+	    !file_is_folder(&file) && still_there(uploads, num))
+		return mark_broken(uploads, &file, "bytes are missing from the store");
+	return r;
+}
+
+const struct content_part *content_part_at(const struct content *content,
+					   uint64_t offset)
+{
+	size_t low = 0, high = content->count;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (content->parts[middle].start <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &content->parts[low];
+}
+
+static int read_part(const struct content_part *part, void *bytes, size_t size,
+		     uint64_t from)
+{
+	size_t got;
+	int r;
+
+	if (part->memory) {
+		memcpy(bytes, part->memory + from, size);
+		return 0;
+	}
+	r = blob_read(part->blob, bytes, size, from, &got);
+	if (!r && got < size)
+		return failure(-EIO, "a blob is shorter than it was");
+	return r;
+}
+
+int content_read(const struct content *content, void *bytes, size_t size,
+		 uint64_t offset, size_t *got)
+{
+	size_t done = 0, step;
+	int r;
+
+	while (done < size && offset < content->length) {
+		const struct content_part *part = content_part_at(content, offset);
+		uint64_t from = offset - part->start;
+
+		step = size - done;
+		if (step > part->length - from)
+			step = part->length - from;
+		r = read_part(part, (char *)bytes + done, step, from);
+		if (r)
+			return r;
+		done += step;
+		offset += step;
+	}
+	*got = done;
+	return 0;
+}

@@ -1,0 +1,336 @@
+/* Uploads that begin. */
+#include "engine.h"
+
+#include "tusfs/clock.h"
+#include "tusfs/metadata.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A final that is asked for again within this time is the one made before. */
+#define REPEAT_TIME (60 * CLOCK_SECOND)
+
+struct creation {
+	struct uploads *uploads;
+	const struct upload_request *request;
+	struct file file; /* as it is to be; strings are borrowed from the request */
+	struct file made; /* as it became; owned */
+	bool repeated;	  /* `made` was there before */
+	struct outcome outcome;
+};
+
+static bool fits_whole(const struct upload_request *request)
+{
+	return request->length_known && request->length <= UPLOADS_SMALL_MAX &&
+	       request->kind != FILE_FINAL;
+}
+
+/* ---- finals ---- */
+
+static int find_part(struct conn *conn, struct upload_id id, struct file *part)
+{
+	int r = catalog_file_with_id(conn, id, part);
+
+	if (r == REFUSED_NOT_FOUND || r == REFUSED_GONE)
+		return REFUSED_PART;
+	if (r)
+		return r;
+	return part->kind == FILE_PARTIAL && !part->broken ? 0 : REFUSED_PART;
+}
+
+static int read_parts(struct conn *conn, const struct upload_request *request,
+		      struct segment *segments)
+{
+	int r;
+
+	for (size_t i = 0; i < request->parts_count; i++) {
+		SCOPED(file_release) struct file part = {0};
+
+		r = find_part(conn, request->parts[i], &part);
+		if (r)
+			return r;
+		segments[i] = (struct segment){
+			.blob = part.num,
+			.small = part.small,
+			.length_known = file_is_complete(&part),
+			.length = part.offset,
+			.part_length_known = part.length_known,
+			.part_length = part.length,
+		};
+	}
+	return 0;
+}
+
+/* The length of a final, as far as it is known, and whether every part is complete. */
+static int measure(struct creation *creation, const struct segment *segments)
+{
+	struct file *file = &creation->file;
+	uint64_t max = creation->uploads->config.max_size, sum = 0;
+	bool known = true, complete = true;
+
+	for (size_t i = 0; i < creation->request->parts_count; i++) {
+		const struct segment *s = &segments[i];
+		uint64_t length = s->part_length_known ? s->part_length : s->length;
+
+		known &= s->length_known || s->part_length_known;
+		complete &= s->length_known;
+		if (__builtin_add_overflow(sum, length, &sum) || sum > INT64_MAX)
+			return REFUSED_TOO_LARGE;
+	}
+	if (max && sum > max)
+		return REFUSED_TOO_LARGE;
+	file->length_known = known;
+	file->length = known ? sum : 0;
+	file->offset = complete ? sum : 0;
+	file->finished = complete ? file->created : 0;
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static int is_repeat(struct conn *conn, uint64_t num, const struct creation *creation,
+		     const struct segment *segments, struct file *found, bool *is)
+{
+	SCOPED(file_release) struct file file = {0};
+	SCOPED(scoped_free) struct segment *there = NULL;
+	size_t count = creation->request->parts_count, n;
+	int r = catalog_file(conn, num, &file);
+
+	if (!r)
+		r = catalog_segments(conn, num, &there, &n);
+	if (r)
+		return r;
+	*is = n == count && same_text(file.metadata, creation->request->metadata);
+	for (size_t i = 0; i < count && *is; i++)
+		*is = there[i].blob == segments[i].blob;
+	if (*is) {
+		*found = file;
+		memset(&file, 0, sizeof(file));
+	}
+	return 0;
+}
+
+static int find_repeated(struct conn *conn, struct creation *creation,
+			 const struct segment *segments)
+{
+	SCOPED(scoped_free) uint64_t *nums = NULL;
+	size_t count;
+	int r = catalog_finals_from(conn, segments[0].blob,
+				    creation->file.created - REPEAT_TIME, &nums,
+				    &count);
+
+	for (size_t i = 0; !r && i < count && !creation->repeated; i++)
+		r = is_repeat(conn, nums[i], creation, segments, &creation->made,
+			      &creation->repeated);
+	return r;
+}
+
+static int add_segments(struct conn *conn, const struct creation *creation,
+			const struct segment *segments)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < creation->request->parts_count && !r; i++)
+		r = catalog_add_segment(conn, creation->file.num, i, &segments[i]);
+	return r;
+}
+
+/* ---- all ---- */
+
+/* An upload that is complete at once. */
+static int note_complete(struct conn *conn, struct creation *creation,
+			 const struct revealed *revealed)
+{
+	SCOPED(file_release) struct file told = {0};
+	int r = catalog_file(conn, creation->file.num, &told);
+
+	return r ? r : outcome_add(&creation->outcome, &told, revealed);
+}
+
+static int add(struct conn *conn, struct creation *creation)
+{
+	struct file *file = &creation->file;
+	struct revealed revealed = {0};
+	int r = place_new(conn, file, &revealed);
+
+	if (!r)
+		r = catalog_add(conn, file);
+	if (!r)
+		r = catalog_file(conn, file->num, &creation->made);
+	if (r || !file_is_complete(file) || file->kind == FILE_PARTIAL)
+		return r;
+	return note_complete(conn, creation, &revealed);
+}
+
+static int add_final(struct conn *conn, struct creation *creation)
+{
+	SCOPED(scoped_free)
+	struct segment *segments =
+		calloc(creation->request->parts_count, sizeof(*segments));
+	int r;
+
+	if (!segments)
+		return failure(-ENOMEM, "concatenate");
+	r = read_parts(conn, creation->request, segments);
+	if (!r)
+		r = find_repeated(conn, creation, segments);
+	if (r || creation->repeated)
+		return r;
+	r = measure(creation, segments);
+	if (!r)
+		r = add(conn, creation);
+	return r ? r : add_segments(conn, creation, segments);
+}
+
+static int apply_create(struct conn *conn, void *arg)
+{
+	struct creation *creation = arg;
+	const struct upload_request *request = creation->request;
+	int r;
+
+	file_release(&creation->made);
+	outcome_reset(&creation->outcome);
+	creation->repeated = false;
+	if (request->kind == FILE_FINAL)
+		return add_final(conn, creation);
+	r = add(conn, creation);
+	if (!r && creation->file.small && creation->file.offset)
+		r = catalog_set_body(conn, creation->file.num, request->body,
+				     request->body_size);
+	return r;
+}
+
+/* The digest of bytes in memory. */
+static int digest_of(enum digest_algorithm algorithm, const void *bytes, size_t size,
+		     uint8_t out[DIGEST_MAX_BYTES])
+{
+	SCOPED(scoped_digest_free) struct digest *digest = NULL;
+	int r = digest_new(algorithm, &digest);
+
+	if (r)
+		return r;
+	digest_update(digest, bytes, size);
+	digest_final(digest, out);
+	return 0;
+}
+
+/* A body that is the whole upload: checked against what the metadata promises, and
+ * hashed. */
+static int check_whole(struct creation *creation)
+{
+	const struct upload_request *request = creation->request;
+	struct file *file = &creation->file;
+	uint8_t bytes[DIGEST_MAX_BYTES];
+	struct checksum promised;
+	int r;
+
+	if (metadata_checksum(request->metadata, &promised)) {
+		r = digest_of(promised.algorithm, request->body, request->body_size,
+			      bytes);
+		if (r)
+			return r;
+		if (memcmp(bytes, promised.bytes, digest_size(promised.algorithm)) != 0)
+			return REFUSED_CHECKSUM;
+	}
+	r = digest_of(DIGEST_SHA256, request->body, request->body_size, bytes);
+	if (r)
+		return r;
+	memcpy(file->sha256, bytes, sizeof(file->sha256));
+	file->has_sha256 = true;
+	file->finished = file->created;
+	return 0;
+}
+
+static int check_room(struct uploads *uploads, uint64_t length)
+{
+	struct statvfs space;
+	int r = uploads_space(uploads, &space);
+
+	if (r)
+		return r;
+	return length > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE
+								  : 0;
+}
+
+static int prepare(struct creation *creation)
+{
+	const struct upload_request *request = creation->request;
+	struct uploads *uploads = creation->uploads;
+	struct file *file = &creation->file;
+	int r;
+
+	if (request->length_known && uploads->config.max_size &&
+	    request->length > uploads->config.max_size)
+		return REFUSED_TOO_LARGE;
+	if (request->length_known && request->body_size > request->length)
+		return REFUSED_LENGTH;
+	r = request->length_known ? check_room(uploads, request->length) : 0;
+	if (!r)
+		r = upload_id_make(&file->id);
+	if (r)
+		return r;
+	file->kind = request->kind;
+	file->created = file->modified = file->changed = clock_now();
+	file->length_known = request->length_known;
+	file->length = request->length_known ? request->length : 0;
+	file->small = fits_whole(request);
+	file->offset = file->small ? request->body_size : 0;
+	file->metadata = (char *)request->metadata;
+	file->concat = (char *)request->concat;
+	if (file->small && file->offset == file->length)
+		r = check_whole(creation);
+	if (!file_is_complete(file) || file->kind == FILE_PARTIAL)
+		file->expires = expiry_from(uploads, file->created);
+	return r;
+}
+
+/* The first bytes of an upload that is not small are written like those of a PATCH. */
+static int write_body(struct uploads *uploads, const struct upload_request *request,
+		      struct file *file)
+{
+	struct upload_append append = {.size_known = true, .size = request->body_size};
+	SCOPED(scoped_upload_writer_free) struct upload_writer *writer = NULL;
+	SCOPED(file_release) struct file written = {0};
+	int r = upload_writer_open(uploads, file->id, &append, &writer);
+
+	if (!r)
+		r = upload_writer_put(writer, request->body, request->body_size);
+	if (!r)
+		r = upload_writer_commit(writer, NULL, &written);
+	if (r)
+		return r;
+	file_release(file);
+	*file = written;
+	memset(&written, 0, sizeof(written));
+	return 0;
+}
+
+int uploads_create(struct uploads *uploads, const struct upload_request *request,
+		   struct file *file)
+{
+	struct creation creation = {
+		.uploads = uploads,
+		.request = request,
+		.outcome = {.uploads = uploads},
+	};
+	int r = prepare(&creation);
+
+	if (!r)
+		r = catalog_commit(uploads->catalog, durable_always(uploads),
+				   apply_create, &creation);
+	outcome_tell(&creation.outcome, !r);
+	outcome_release(&creation.outcome);
+	if (!r && !creation.repeated && !file_is_complete(&creation.made))
+		tell(uploads, UPLOAD_CREATED, &creation.made);
+	if (!r && request->body_size && !creation.made.small)
+		r = write_body(uploads, request, &creation.made);
+	if (r) {
+		file_release(&creation.made);
+		return r;
+	}
+	*file = creation.made;
+	return 0;
+}

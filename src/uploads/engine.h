@@ -1,0 +1,236 @@
+/* What the files of the engine share. Order of locks: `uploads` -> `live`; the catalog
+ * and the store are never called with either held. */
+#ifndef TUSFS_UPLOADS_ENGINE_H
+#define TUSFS_UPLOADS_ENGINE_H
+
+#include "tusfs/catalog.h"
+#include "tusfs/store.h"
+#include "tusfs/uploads.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define LIVE_BUCKETS 1024
+/* How long a newcomer waits for the running writer to stop. */
+#define TAKEOVER_TIME (5 * CLOCK_SECOND)
+
+struct journal;
+struct janitor;
+struct hasher;
+struct parking;
+
+struct uploads {
+	struct uploads_config config;
+	struct store *store;
+	struct catalog *catalog;
+	struct journal *journal;
+	struct parking *parking;
+	struct janitor *janitor; /* NULL until the threads run */
+	struct hasher *hasher;	 /* NULL until the threads run */
+	struct uploads_observer observer;
+	pthread_mutex_t mutex; /* protects the rest */
+	struct live *live[LIVE_BUCKETS];
+	bool stopping; /* no new writers */
+};
+
+/* ---- live.c: uploads that somebody writes or ends, by id ---- */
+
+/* One upload in use: who may change it. It exists while somebody holds or waits for it.
+ */
+struct live {
+	struct upload_id id;
+	struct live *next;     /* in its bucket; under uploads->mutex */
+	unsigned int users;    /* under uploads->mutex */
+	pthread_mutex_t mutex; /* protects the rest */
+	pthread_cond_t released;
+	bool claimed;
+	bool stopping; /* the holder was told to stop */
+	void (*stop)(void *arg);
+	void *arg;
+};
+
+/* Claims the right to change an upload, for one who can be stopped by `stop`, or by
+ * nobody when it is NULL. Whoever has it is stopped and waited for. Refusals: BUSY (it
+ * did not stop in time, or the engine is stopping). */
+MUST_CHECK int live_claim(struct uploads *uploads, struct upload_id id,
+			  void (*stop)(void *arg), void *arg, struct live **live);
+/* The same, without stopping or waiting. Refusals: BUSY. */
+MUST_CHECK int live_try_claim(struct uploads *uploads, struct upload_id id,
+			      struct live **live);
+/* Gives the right back; `stop` is not called after this has begun. */
+struct live *live_release(struct uploads *uploads, struct live *live);
+/* Stops whoever has the right, if anybody has, and waits until it is given back.
+ * Refusals: BUSY. */
+MUST_CHECK int live_settle(struct uploads *uploads, struct upload_id id);
+/* Whether the holder was told to stop. */
+bool live_is_stopping(struct live *live);
+
+/* ---- place.c: names and folders, inside a transaction ---- */
+
+/* A folder that a change made visible in complete/: the outermost one; num 0 is none.
+ */
+struct revealed {
+	uint64_t num;
+	uint64_t parent;
+	struct name name;
+};
+
+/* Finds the folder and a free name for a new upload, and counts it in its folders. Sets
+ * parent, name, arriving and shown, which depend on kind, metadata, id and finished. */
+MUST_CHECK int place_new(struct conn *conn, struct file *file,
+			 struct revealed *revealed);
+/* Moves an upload that became complete from incoming/ to complete/. */
+MUST_CHECK int place_finished(struct conn *conn, struct file *file,
+			      struct revealed *revealed);
+/* Takes an upload out of its folders' counts; folders that nobody sees any more go. */
+MUST_CHECK int place_gone(struct conn *conn, const struct file *file, int64_t now);
+/* Adds to the arriving uploads of a folder and all above it. */
+MUST_CHECK int place_count(struct conn *conn, uint64_t folder, int64_t delta,
+			   int64_t now);
+
+/* ---- outcome.c: what a transaction completed, to be told after it ---- */
+
+struct finished {
+	struct file file;
+	struct revealed revealed;
+};
+
+struct outcome {
+	struct uploads *uploads;
+	struct finished *finished; /* by the last run of the apply function */
+	size_t count;
+	struct file *noted; /* num, parent and name of all that FINISHING told of */
+	size_t noted_count;
+};
+
+/* Forgets what an earlier run of the apply function completed. */
+void outcome_reset(struct outcome *outcome);
+/* Adds an upload that this transaction completes, and tells the observer FINISHING.
+ * Takes what *file owns, and leaves it zeroed. */
+MUST_CHECK int outcome_add(struct outcome *outcome, struct file *file,
+			   const struct revealed *revealed);
+/* Tells the observer how it ended, with no lock held and no right claimed. */
+void outcome_tell(struct outcome *outcome, bool committed);
+void outcome_release(struct outcome *outcome);
+/* Tells the observer one event. */
+void tell(struct uploads *uploads, enum upload_event_type type,
+	  const struct file *file);
+
+/* ---- finish.c ---- */
+
+/* Writes an upload's new offset (file->offset, from `from`), and all that follows from
+ * it when that is its length: complete, placed, finals that waited for it complete too.
+ * Sets the times. Refusals: GONE. */
+MUST_CHECK int advance(struct conn *conn, uint64_t from, struct file *file,
+		       struct outcome *outcome);
+/* When an upload that is active now expires; 0 for never. */
+int64_t expiry_from(const struct uploads *uploads, int64_t now);
+/* Fills in how far an unfinished final reaches. Leaves others alone. */
+MUST_CHECK int final_reach(struct conn *conn, struct file *file);
+
+/* ---- content.c: the bytes of an upload at one moment ---- */
+
+struct content_part {
+	uint64_t start;
+	uint64_t length;
+	struct blob *blob; /* or */
+	uint8_t *memory;
+};
+
+struct content {
+	atomic_uint users;
+	uint64_t length;
+	bool complete;
+	size_t count;
+	struct content_part parts[];
+};
+
+/* Refusals: NOT_FOUND, GONE (its bytes are damaged, which is marked and logged). */
+MUST_CHECK int content_load(struct uploads *uploads, uint64_t num,
+			    struct content **content);
+struct content *content_ref(struct content *content);
+struct content *content_unref(struct content *content);
+MUST_CHECK int content_read(const struct content *content, void *bytes, size_t size,
+			    uint64_t offset, size_t *got);
+/* The part that has the byte at `offset`, which must be below the length. */
+const struct content_part *content_part_at(const struct content *content,
+					   uint64_t offset);
+void scoped_content_unref(struct content **content);
+/* Marks an upload as damaged, with a line in the log. Returns GONE, or a failure. */
+MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
+			   const char *why);
+/* ---- terminate.c ---- */
+
+/* Removes an upload's row and all that hangs on it, and leaves a tombstone. */
+MUST_CHECK int remove_upload(struct conn *conn, const struct file *file, int64_t now);
+
+/* ---- journal.c: what running writers have written, for after a crash of the process
+ * ---- */
+
+struct journal_entry {
+	uint64_t num;
+	uint64_t from;
+	uint64_t to;
+};
+
+enum journal_past {
+	JOURNAL_NEW,	   /* the store was never open */
+	JOURNAL_CLEAN,	   /* closed in order */
+	JOURNAL_CRASHED,   /* the process died, the machine did not */
+	JOURNAL_POWER_CUT, /* the machine did */
+};
+
+/* Opens the journal, tells how the last run ended and, after a mere crash, what was
+ * being written; the caller frees *entries. */
+MUST_CHECK int journal_open(const char *path, struct journal **journal,
+			    enum journal_past *past, struct journal_entry **entries,
+			    size_t *count);
+/* Closes; `clean` says that nothing is left to repair. */
+struct journal *journal_close(struct journal *journal, bool clean);
+/* Takes a slot for a writer; -1 when there is none, which costs only what a crash
+ * keeps. */
+int journal_begin(struct journal *journal, uint64_t num, uint64_t from);
+void journal_written(struct journal *journal, int slot, uint64_t to);
+void journal_end(struct journal *journal, int slot);
+
+/* ---- parking.c: digests of whole files between two PATCHes ---- */
+
+MUST_CHECK int parking_new(struct parking **parking);
+struct parking *parking_free(struct parking *parking);
+/* Keeps the digest of the first `offset` bytes of an upload; takes it over. */
+void parking_put(struct parking *parking, struct upload_id id, uint64_t offset,
+		 struct digest *digest);
+/* Gives back the digest of exactly the first `offset` bytes, or NULL. */
+struct digest *parking_take(struct parking *parking, struct upload_id id,
+			    uint64_t offset);
+
+/* ---- writer.c, repair.c, janitor.c, hasher.c ---- */
+
+/* Opens a writer on bytes that a crash left in the blob up to `to`. */
+MUST_CHECK int writer_adopt(struct uploads *uploads, struct upload_id id,
+			    uint64_t offset, uint64_t to,
+			    struct upload_writer **writer);
+MUST_CHECK int repair(struct uploads *uploads, enum journal_past past,
+		      const struct journal_entry *entries, size_t count);
+
+MUST_CHECK int janitor_start(struct uploads *uploads, struct janitor **janitor);
+struct janitor *janitor_stop(struct janitor *janitor);
+/* There is something to remove. Takes NULL. */
+void janitor_wake(struct janitor *janitor);
+
+MUST_CHECK int hasher_start(struct uploads *uploads, struct hasher **hasher);
+struct hasher *hasher_stop(struct hasher *hasher);
+/* There is something to hash. Takes NULL. */
+void hasher_wake(struct hasher *hasher);
+
+static inline bool durable_always(const struct uploads *uploads)
+{
+	return uploads->config.sync == SYNC_ALWAYS;
+}
+
+static inline bool durable_finish(const struct uploads *uploads)
+{
+	return uploads->config.sync != SYNC_NEVER;
+}
+
+#endif

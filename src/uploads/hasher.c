@@ -1,0 +1,168 @@
+/* One thread that computes the sha256 of finished uploads which do not have it yet, in
+ * the time that nobody else wants (SCHED_IDLE). What is left to do is in the catalog,
+ * so a restart loses nothing. */
+#include "engine.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#define HASH_BATCH 64
+#define HASH_BLOCK (256 * 1024)
+
+struct hasher {
+	struct uploads *uploads;
+	pthread_t thread;
+	uint8_t *block; /* only the thread's */
+	atomic_bool stop;
+	pthread_mutex_t mutex; /* protects the rest */
+	pthread_cond_t woken;
+	bool wake;
+};
+
+struct hashed {
+	uint64_t num;
+	uint8_t sha256[DIGEST_MAX_BYTES];
+};
+
+static int apply_hashed(struct conn *conn, void *arg)
+{
+	const struct hashed *hashed = arg;
+
+	return catalog_set_sha256(conn, hashed->num, hashed->sha256);
+}
+
+/* Reads it all, unless it is time to stop: then *done stays false. */
+static int digest_content(struct hasher *hasher, const struct content *content,
+			  struct digest *digest, bool *done)
+{
+	uint64_t offset = 0;
+	size_t got;
+	int r;
+
+	while (offset < content->length) {
+		if (atomic_load(&hasher->stop))
+			return 0;
+		r = content_read(content, hasher->block, HASH_BLOCK, offset, &got);
+		if (r)
+			return r;
+		digest_update(digest, hasher->block, got);
+		offset += got;
+	}
+	*done = true;
+	return 0;
+}
+
+static int hash_one(struct hasher *hasher, uint64_t num)
+{
+	SCOPED(scoped_content_unref) struct content *content = NULL;
+	SCOPED(scoped_digest_free) struct digest *digest = NULL;
+	struct hashed hashed = {.num = num};
+	bool done = false;
+	int r = content_load(hasher->uploads, num, &content);
+
+	if (!r)
+		r = digest_new(DIGEST_SHA256, &digest);
+	if (!r)
+		r = digest_content(hasher, content, digest, &done);
+	if (r || !done)
+		return r;
+	digest_final(digest, hashed.sha256);
+	return catalog_commit(hasher->uploads->catalog, false, apply_hashed, &hashed);
+}
+
+static int list_unhashed(struct uploads *uploads, uint64_t after, uint64_t *nums,
+			 size_t *count)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return catalog_unhashed(conn, after, nums, HASH_BATCH, count);
+}
+
+/* One pass over all there is to do. What cannot be read is left to the next pass. */
+static void hash_all(struct hasher *hasher)
+{
+	uint64_t nums[HASH_BATCH], after = 0;
+	size_t count;
+
+	do {
+		if (list_unhashed(hasher->uploads, after, nums, &count))
+			return;
+		for (size_t i = 0; i < count && !atomic_load(&hasher->stop); i++) {
+			after = nums[i];
+			if (hash_one(hasher, nums[i]) < 0)
+				log_warning("an upload could not be hashed");
+		}
+	} while (count == HASH_BATCH && !atomic_load(&hasher->stop));
+}
+
+static void hasher_wait(struct hasher *hasher)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&hasher->mutex);
+
+	while (!hasher->wake && !atomic_load(&hasher->stop))
+		pthread_cond_wait(&hasher->woken, &hasher->mutex);
+	hasher->wake = false;
+}
+
+static void *hasher_run(void *arg)
+{
+	struct hasher *hasher = arg;
+	struct sched_param none = {0};
+
+	if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none))
+		log_debug("the hasher runs at normal priority");
+	while (!atomic_load(&hasher->stop)) {
+		hash_all(hasher);
+		hasher_wait(hasher);
+	}
+	return NULL;
+}
+
+int hasher_start(struct uploads *uploads, struct hasher **hasher)
+{
+	struct hasher *made = calloc(1, sizeof(*made));
+	int r = ENOMEM;
+
+	if (!made)
+		return failure(-ENOMEM, "start the hasher");
+	made->uploads = uploads;
+	pthread_mutex_init(&made->mutex, NULL);
+	pthread_cond_init(&made->woken, NULL);
+	made->block = malloc(HASH_BLOCK);
+	if (made->block)
+		r = pthread_create(&made->thread, NULL, hasher_run, made);
+	if (r) {
+		free(made->block);
+		free(made);
+		return failure(-r, "start the hasher");
+	}
+	*hasher = made;
+	return 0;
+}
+
+void hasher_wake(struct hasher *hasher)
+{
+	if (!hasher)
+		return;
+	pthread_mutex_lock(&hasher->mutex);
+	hasher->wake = true;
+	pthread_cond_signal(&hasher->woken);
+	pthread_mutex_unlock(&hasher->mutex);
+}
+
+struct hasher *hasher_stop(struct hasher *hasher)
+{
+	if (!hasher)
+		return NULL;
+	atomic_store(&hasher->stop, true);
+	hasher_wake(hasher);
+	pthread_join(hasher->thread, NULL);
+	pthread_cond_destroy(&hasher->woken);
+	pthread_mutex_destroy(&hasher->mutex);
+	free(hasher->block);
+	free(hasher);
+	return NULL;
+}

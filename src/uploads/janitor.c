@@ -1,0 +1,143 @@
+/* One thread that cleans up behind the others: what expired, blobs that nothing refers
+ * to, the catalog's log. */
+#include "engine.h"
+
+#include "tusfs/clock.h"
+#include "tusfs/log.h"
+
+#include <errno.h>
+
+/* How often the catalog's log is copied, and how often it is looked for what expired.
+ */
+#define CHECKPOINT_PERIOD (CLOCK_SECOND / 2)
+#define EXPIRY_PERIOD	  (10 * CLOCK_SECOND)
+#define TRASH_BATCH	  256
+
+struct janitor {
+	struct uploads *uploads;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* protects the rest */
+	pthread_cond_t woken;
+	bool wake;
+	bool stop;
+};
+
+struct trash {
+	uint64_t blobs[TRASH_BATCH];
+	size_t count;
+};
+
+static int list_trash(struct uploads *uploads, struct trash *trash)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return catalog_trash(conn, trash->blobs, TRASH_BATCH, &trash->count);
+}
+
+static int apply_emptied(struct conn *conn, void *arg)
+{
+	const struct trash *trash = arg;
+	int r = 0;
+
+	for (size_t i = 0; i < trash->count && !r; i++)
+		r = catalog_remove_trash(conn, trash->blobs[i]);
+	return r;
+}
+
+/* Removes blobs first and forgets them then: a crash in between only repeats it. */
+static int empty_trash(struct uploads *uploads)
+{
+	struct trash trash;
+	int r;
+
+	do {
+		r = list_trash(uploads, &trash);
+		if (r || !trash.count)
+			return r;
+		for (size_t i = 0; i < trash.count && !r; i++)
+			r = blob_remove(uploads->store, trash.blobs[i]);
+		if (!r)
+			r = catalog_commit(uploads->catalog, false, apply_emptied,
+					   &trash);
+	} while (!r && trash.count == TRASH_BATCH);
+	return r;
+}
+
+/* Waits for a reason to work; false when it is time to stop. */
+static bool janitor_wait(struct janitor *janitor)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&janitor->mutex);
+	struct timespec deadline = clock_deadline(CHECKPOINT_PERIOD);
+
+	while (!janitor->wake && !janitor->stop)
+		if (pthread_cond_clockwait(&janitor->woken, &janitor->mutex,
+					   CLOCK_MONOTONIC, &deadline) == ETIMEDOUT)
+			break;
+	janitor->wake = false;
+	return !janitor->stop;
+}
+
+static void *janitor_run(void *arg)
+{
+	struct janitor *janitor = arg;
+	struct uploads *uploads = janitor->uploads;
+	int64_t expiry = 0;
+	int r;
+
+	do {
+		r = empty_trash(uploads);
+		if (r >= 0 && clock_monotonic() >= expiry) {
+			r = uploads_expire(uploads);
+			expiry = clock_monotonic() + EXPIRY_PERIOD;
+		}
+		if (r >= 0)
+			r = catalog_checkpoint(uploads->catalog);
+		if (r < 0)
+			log_warning("clean-up is put off");
+	} while (janitor_wait(janitor));
+	return NULL;
+}
+
+int janitor_start(struct uploads *uploads, struct janitor **janitor)
+{
+	struct janitor *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "start the janitor");
+	made->uploads = uploads;
+	pthread_mutex_init(&made->mutex, NULL);
+	pthread_cond_init(&made->woken, NULL);
+	r = pthread_create(&made->thread, NULL, janitor_run, made);
+	if (r) {
+		free(made);
+		return failure(-r, "start the janitor");
+	}
+	*janitor = made;
+	return 0;
+}
+
+void janitor_wake(struct janitor *janitor)
+{
+	if (!janitor)
+		return;
+	pthread_mutex_lock(&janitor->mutex);
+	janitor->wake = true;
+	pthread_cond_signal(&janitor->woken);
+	pthread_mutex_unlock(&janitor->mutex);
+}
+
+struct janitor *janitor_stop(struct janitor *janitor)
+{
+	if (!janitor)
+		return NULL;
+	pthread_mutex_lock(&janitor->mutex);
+	janitor->stop = true;
+	pthread_cond_signal(&janitor->woken);
+	pthread_mutex_unlock(&janitor->mutex);
+	pthread_join(janitor->thread, NULL);
+	pthread_cond_destroy(&janitor->woken);
+	pthread_mutex_destroy(&janitor->mutex);
+	free(janitor);
+	return NULL;
+}

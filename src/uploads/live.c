@@ -1,0 +1,200 @@
+/* Who may change an upload: one at a time, by claim. "Busy" is this state, not a mutex:
+ * the holder may take hours, so a newcomer tells it to stop, and then waits for it. */
+#include "engine.h"
+
+#include "tusfs/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct live **bucket_of(struct uploads *uploads, struct upload_id id)
+{
+	uint64_t hash;
+
+	memcpy(&hash, id.bytes, sizeof(hash)); /* ids are random as they are */
+	return &uploads->live[hash % LIVE_BUCKETS];
+}
+
+static struct live *live_new(struct upload_id id)
+{
+	struct live *live = calloc(1, sizeof(*live));
+
+	if (!live)
+		return NULL;
+	live->id = id;
+	pthread_mutex_init(&live->mutex, NULL);
+	pthread_cond_init(&live->released, NULL);
+	return live;
+}
+
+static struct live *live_free(struct live *live)
+{
+	pthread_cond_destroy(&live->released);
+	pthread_mutex_destroy(&live->mutex);
+	free(live);
+	return NULL;
+}
+
+/* Finds the live object of an id, or makes it; counts the caller as a user. */
+static int live_get(struct uploads *uploads, struct upload_id id, bool make,
+		    struct live **live)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->mutex);
+	struct live **bucket = bucket_of(uploads, id);
+	struct live *found = *bucket;
+
+	while (found && memcmp(&found->id, &id, sizeof(id)) != 0)
+		found = found->next;
+	if (!found && make) {
+		if (uploads->stopping)
+			return REFUSED_BUSY;
+		found = live_new(id);
+		if (!found)
+			return failure(-ENOMEM, "claim upload");
+		found->next = *bucket;
+		*bucket = found;
+	}
+	if (found)
+		found->users++;
+	*live = found;
+	return 0;
+}
+
+static void live_put(struct uploads *uploads, struct live *live)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->mutex);
+	struct live **link = bucket_of(uploads, live->id);
+
+	if (--live->users)
+		return;
+	while (*link != live)
+		link = &(*link)->next;
+	*link = live->next;
+	live_free(live);
+}
+
+/* Tells the holder to stop, once. live->mutex is held, so the holder still exists. */
+static void live_stop_holder(struct live *live)
+{
+	if (!live->claimed || live->stopping)
+		return;
+	live->stopping = true;
+	if (live->stop)
+		live->stop(live->arg);
+}
+
+/* Waits until nobody has the claim. live->mutex is held. */
+static int live_wait(struct live *live)
+{
+	struct timespec deadline = clock_deadline(TAKEOVER_TIME);
+
+	while (live->claimed) {
+		live_stop_holder(live);
+		if (pthread_cond_clockwait(&live->released, &live->mutex,
+					   CLOCK_MONOTONIC, &deadline) == ETIMEDOUT &&
+		    live->claimed)
+			return REFUSED_BUSY;
+	}
+	return 0;
+}
+
+static void live_hold(struct live *live, void (*stop)(void *arg), void *arg)
+{
+	live->claimed = true;
+	live->stopping = false;
+	live->stop = stop;
+	live->arg = arg;
+}
+
+static int live_claim_waiting(struct live *live, void (*stop)(void *arg), void *arg)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&live->mutex);
+	int r = live_wait(live);
+
+	if (!r)
+		live_hold(live, stop, arg);
+	return r;
+}
+
+int live_claim(struct uploads *uploads, struct upload_id id, void (*stop)(void *arg),
+	       void *arg, struct live **out)
+{
+	struct live *live;
+	int r = live_get(uploads, id, true, &live);
+
+	if (r)
+		return r;
+	r = live_claim_waiting(live, stop, arg);
+	if (r) {
+		live_put(uploads, live);
+		return r;
+	}
+	*out = live;
+	return 0;
+}
+
+int live_try_claim(struct uploads *uploads, struct upload_id id, struct live **out)
+{
+	struct live *live;
+	int r = live_get(uploads, id, true, &live);
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&live->mutex);
+	r = live->claimed ? REFUSED_BUSY : 0;
+	if (!r)
+		live_hold(live, NULL, NULL);
+	pthread_mutex_unlock(&live->mutex);
+	if (r)
+		live_put(uploads, live);
+	else
+		*out = live;
+	return r;
+}
+
+struct live *live_release(struct uploads *uploads, struct live *live)
+{
+	if (!live)
+		return NULL;
+	pthread_mutex_lock(&live->mutex);
+	live->claimed = false;
+	live->stop = NULL;
+	pthread_cond_broadcast(&live->released);
+	pthread_mutex_unlock(&live->mutex);
+	live_put(uploads, live);
+	return NULL;
+}
+
+int live_settle(struct uploads *uploads, struct upload_id id)
+{
+	struct live *live;
+	int r = live_get(uploads, id, false, &live);
+
+	if (r || !live)
+		return r;
+	pthread_mutex_lock(&live->mutex);
+	r = live_wait(live);
+	pthread_mutex_unlock(&live->mutex);
+	live_put(uploads, live);
+	return r;
+}
+
+bool live_is_stopping(struct live *live)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&live->mutex);
+
+	return live->stopping;
+}
+
+void uploads_stop_writers(struct uploads *uploads)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->mutex);
+
+	uploads->stopping = true;
+	for (int i = 0; i < LIVE_BUCKETS; i++)
+		for (struct live *live = uploads->live[i]; live; live = live->next) {
+			pthread_mutex_lock(&live->mutex);
+			live_stop_holder(live);
+			pthread_mutex_unlock(&live->mutex);
+		}
+}

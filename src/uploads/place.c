@@ -1,0 +1,221 @@
+/* Where an upload stands in the tree of names. There is one tree with two views: a row
+ * is seen in incoming/ while `arriving` is not 0, in complete/ while `shown` is set; on
+ * a folder, `arriving` counts the arriving uploads in it and below. A name is given
+ * once, so an upload that finishes only changes the view it is seen in. */
+#include "engine.h"
+
+#include "tusfs/metadata.h"
+
+#include <string.h>
+
+static int taken(struct conn *conn, uint64_t parent, const struct name *wanted,
+		 uint64_t n, struct name *name, bool *is)
+{
+	name_number(wanted, n, name);
+	return catalog_name_taken(conn, parent, name->text, is);
+}
+
+/* A free name like the one wanted. Numbers are mostly taken without gaps, so double
+ * until one is free, and halve the rest: a thousand equal names cost ten look-ups each.
+ */
+static int free_name(struct conn *conn, uint64_t parent, const struct name *wanted,
+		     struct name *name)
+{
+	uint64_t low = 1, high = 2, middle;
+	bool is;
+	int r = catalog_name_taken(conn, parent, wanted->text, &is);
+
+	if (r)
+		return r;
+	if (!is) {
+		*name = *wanted;
+		return 0;
+	}
+	while (!(r = taken(conn, parent, wanted, high, name, &is)) && is) {
+		low = high;
+		high *= 2;
+	}
+	while (!r && high - low > 1) {
+		middle = low + (high - low) / 2;
+		r = taken(conn, parent, wanted, middle, name, &is);
+		if (is)
+			low = middle;
+		else
+			high = middle;
+	}
+	name_number(wanted, high, name);
+	return r;
+}
+
+struct walk {
+	struct conn *conn;
+	uint64_t folder;
+	int64_t now;
+};
+
+static int add_folder(struct walk *walk, const struct name *name)
+{
+	struct file folder = {
+		.parent = walk->folder,
+		.name = *name,
+		.kind = FILE_FOLDER,
+		.created = walk->now,
+		.modified = walk->now,
+		.changed = walk->now,
+	};
+	int r = catalog_add(walk->conn, &folder);
+
+	if (!r)
+		walk->folder = folder.num;
+	return r;
+}
+
+/* Steps into a folder, which is made where it is absent. A file of that name makes way
+ * by giving the folder a number. */
+static int enter(void *arg, const struct name *name)
+{
+	SCOPED(file_release) struct file there = {0};
+	struct walk *walk = arg;
+	struct name free;
+	int r = catalog_file_named(walk->conn, walk->folder, name->text, &there);
+
+	if (r == REFUSED_NOT_FOUND)
+		return add_folder(walk, name);
+	if (r)
+		return r;
+	if (file_is_folder(&there)) {
+		walk->folder = there.num;
+		return 0;
+	}
+	r = free_name(walk->conn, walk->folder, name, &free);
+	return r ? r : add_folder(walk, &free);
+}
+
+static bool name_from(const char *metadata, const char *key, struct name *name)
+{
+	size_t size;
+	SCOPED(scoped_free) char *value = metadata_get(metadata, key, &size);
+
+	return value && name_make_safe(value, size, name);
+}
+
+static struct name wanted_name(const struct file *file)
+{
+	struct name name = {0};
+
+	if (name_from(file->metadata, "filename", &name) ||
+	    name_from(file->metadata, "name", &name) ||
+	    name_from(file->metadata, "relativePath", &name))
+		return name;
+	upload_id_format(file->id, name.text);
+	return name;
+}
+
+static int choose(struct conn *conn, struct file *file)
+{
+	struct walk walk = {conn, FILE_NUM_TREE, file->created};
+	struct name wanted;
+	size_t size;
+	SCOPED(scoped_free)
+	char *path = metadata_get(file->metadata, "relativePath", &size);
+	int r = path ? name_folders(path, size, enter, &walk) : 0;
+
+	if (r)
+		return r;
+	wanted = wanted_name(file);
+	file->parent = walk.folder;
+	return free_name(conn, file->parent, &wanted, &file->name);
+}
+
+/* One folder's part of a change below it. `*above` tells whether its own folder
+ * changes. */
+static int change_folder(struct conn *conn, struct file *folder, int64_t delta,
+			 bool show, bool *above)
+{
+	bool was_arriving = folder->arriving != 0, was_shown = folder->shown;
+
+	folder->arriving += (uint64_t)delta;
+	folder->shown |= show;
+	*above = was_arriving != (folder->arriving != 0) || was_shown != folder->shown;
+	if (!folder->arriving && !folder->shown)
+		return catalog_remove(conn, folder->num);
+	return catalog_place(conn, folder);
+}
+
+/* Walks from a folder up to the root: adds `delta` to what arrives, and shows the
+ * folders in complete/ if `show`. Only folders whose own entries changed get new times.
+ */
+static int change_above(struct conn *conn, uint64_t num, int64_t delta, bool show,
+			bool modified, int64_t now, struct revealed *revealed)
+{
+	bool touched = true, above;
+	int r = 0;
+
+	while (!r && num != FILE_NUM_TREE && num != FILE_NUM_PARTIAL) {
+		SCOPED(file_release) struct file folder = {0};
+
+		r = catalog_file(conn, num, &folder);
+		if (r)
+			return r;
+		if (show && !folder.shown && revealed)
+			*revealed = (struct revealed){num, folder.parent, folder.name};
+		if (touched)
+			folder.changed = now;
+		if (touched && modified)
+			folder.modified = now;
+		r = change_folder(conn, &folder, delta, show, &above);
+		if (!above && !delta && !show)
+			return 0; /* nothing further up can change */
+		touched = above;
+		num = folder.parent;
+	}
+	if (!r && touched)
+		r = catalog_touch(conn, num, now, modified);
+	return r;
+}
+
+int place_new(struct conn *conn, struct file *file, struct revealed *revealed)
+{
+	bool complete = file_is_complete(file);
+	int r;
+
+	if (file->kind == FILE_PARTIAL) {
+		file->parent = FILE_NUM_PARTIAL;
+		upload_id_format(file->id, file->name.text);
+		file->shown = true;
+		return catalog_touch(conn, file->parent, file->created, true);
+	}
+	file->arriving = !complete;
+	file->shown = complete;
+	r = choose(conn, file);
+	if (r)
+		return r;
+	return change_above(conn, file->parent, (int64_t)file->arriving, file->shown,
+			    complete, file->created, revealed);
+}
+
+int place_finished(struct conn *conn, struct file *file, struct revealed *revealed)
+{
+	int r;
+
+	if (file->kind == FILE_PARTIAL)
+		return 0;
+	file->arriving = 0;
+	file->shown = true;
+	r = catalog_place(conn, file);
+	if (r)
+		return r;
+	return change_above(conn, file->parent, -1, true, true, file->finished,
+			    revealed);
+}
+
+int place_gone(struct conn *conn, const struct file *file, int64_t now)
+{
+	return change_above(conn, file->parent, -(int64_t)file->arriving, false,
+			    file->shown, now, NULL);
+}
+
+int place_count(struct conn *conn, uint64_t folder, int64_t delta, int64_t now)
+{
+	return change_above(conn, folder, delta, false, true, now, NULL);
+}

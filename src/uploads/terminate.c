@@ -1,0 +1,201 @@
+/* Uploads that end. */
+#include "engine.h"
+
+#include "tusfs/clock.h"
+
+#include <string.h>
+
+/* Bytes that nothing refers to any more go: those of an upload whose row is gone and
+ * that no final uses. */
+static int drop_bytes(struct conn *conn, uint64_t blob, bool small)
+{
+	SCOPED(file_release) struct file owner = {0};
+	bool used;
+	int r = catalog_file(conn, blob, &owner);
+
+	if (r != REFUSED_NOT_FOUND)
+		return r;
+	r = catalog_has_users(conn, blob, &used);
+	if (r || used)
+		return r;
+	return small ? catalog_remove_body(conn, blob) : catalog_add_trash(conn, blob);
+}
+
+static int remove_final(struct conn *conn, uint64_t num)
+{
+	SCOPED(scoped_free) struct segment *segments = NULL;
+	size_t count;
+	int r = catalog_segments(conn, num, &segments, &count);
+
+	if (!r)
+		r = catalog_remove_segments(conn, num);
+	for (size_t i = 0; !r && i < count; i++)
+		r = drop_bytes(conn, segments[i].blob, segments[i].small);
+	return r;
+}
+
+int remove_upload(struct conn *conn, const struct file *file, int64_t now)
+{
+	int r = catalog_remove(conn, file->num);
+
+	if (!r)
+		r = place_gone(conn, file, now);
+	if (!r)
+		r = catalog_add_tombstone(conn, file->id, now);
+	if (r)
+		return r;
+	if (file->kind == FILE_FINAL)
+		return remove_final(conn, file->num);
+	return drop_bytes(conn, file->num, file->small);
+}
+
+struct removal {
+	struct upload_id id;
+	int64_t expired; /* only if it expires at this time or before; 0: in any case */
+	struct file file;
+};
+
+static int apply_remove(struct conn *conn, void *arg)
+{
+	struct removal *removal = arg;
+	int r;
+
+	file_release(&removal->file);
+	r = catalog_file_with_id(conn, removal->id, &removal->file);
+	if (r)
+		return r;
+	if (removal->expired &&
+	    (!removal->file.expires || removal->file.expires > removal->expired))
+		return REFUSED_NOT_FOUND;
+	return remove_upload(conn, &removal->file, clock_now());
+}
+
+/* Removes an upload that the caller has claimed; gives the claim back. */
+static int remove_claimed(struct uploads *uploads, struct live *live, int64_t expired,
+			  struct file *file)
+{
+	struct removal removal = {.id = live->id, .expired = expired};
+	int r = catalog_commit(uploads->catalog, durable_always(uploads), apply_remove,
+			       &removal);
+
+	live_release(uploads, live);
+	if (r) {
+		file_release(&removal.file);
+		return r;
+	}
+	janitor_wake(uploads->janitor);
+	*file = removal.file;
+	return 0;
+}
+
+static int terminate(struct uploads *uploads, struct upload_id id, struct file *file)
+{
+	struct live *live;
+	int r = live_claim(uploads, id, NULL, NULL, &live);
+
+	return r ? r : remove_claimed(uploads, live, 0, file);
+}
+
+int uploads_terminate(struct uploads *uploads, struct upload_id id)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r = terminate(uploads, id, &file);
+
+	if (!r)
+		tell(uploads, UPLOAD_GONE, &file);
+	return r;
+}
+
+int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file)
+{
+	SCOPED(file_release) struct file there = {0};
+	int r = uploads_stat(uploads, num, &there);
+
+	if (r)
+		return r;
+	if (file_is_folder(&there))
+		return REFUSED_IS_FOLDER;
+	r = terminate(uploads, there.id, file);
+	return r == REFUSED_GONE ? REFUSED_NOT_FOUND : r;
+}
+
+static int expire_one(struct uploads *uploads, struct upload_id id, int64_t now)
+{
+	SCOPED(file_release) struct file file = {0};
+	struct live *live;
+	int r = live_try_claim(uploads, id, &live);
+
+	if (!r)
+		r = remove_claimed(uploads, live, now, &file);
+	if (!r)
+		tell(uploads, UPLOAD_GONE, &file);
+	/* refused: somebody is active on it, or ended it */
+	return r < 0 ? r : 0;
+}
+
+static int expire_some(struct uploads *uploads, int64_t now, const uint64_t *nums,
+		       size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		SCOPED(file_release) struct file file = {0};
+
+		r = uploads_stat(uploads, nums[i], &file);
+		if (!r)
+			r = expire_one(uploads, file.id, now);
+	}
+	return r < 0 ? r : 0;
+}
+
+#define EXPIRE_BATCH 100
+
+static int list_expired(struct uploads *uploads, int64_t now, uint64_t *nums,
+			size_t *count)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return catalog_expired(conn, now, nums, EXPIRE_BATCH, count);
+}
+
+struct forgetting {
+	int64_t before;
+	size_t count;
+};
+
+static int apply_forget(struct conn *conn, void *arg)
+{
+	struct forgetting *forgetting = arg;
+
+	return catalog_forget_tombstones(conn, forgetting->before, EXPIRE_BATCH,
+					 &forgetting->count);
+}
+
+static int forget(struct uploads *uploads, int64_t now)
+{
+	struct forgetting forgetting = {now - uploads->config.tombstone_time, 0};
+	int r;
+
+	do {
+		r = catalog_commit(uploads->catalog, false, apply_forget, &forgetting);
+	} while (!r && forgetting.count == EXPIRE_BATCH);
+	return r;
+}
+
+int uploads_expire(struct uploads *uploads)
+{
+	uint64_t nums[EXPIRE_BATCH], first = 0;
+	int64_t now = clock_now();
+	size_t count;
+	int r;
+
+	do {
+		r = list_expired(uploads, now, nums, &count);
+		if (!r && count && nums[0] == first)
+			break; /* those left are in use */
+		first = count ? nums[0] : 0;
+		if (!r)
+			r = expire_some(uploads, now, nums, count);
+	} while (!r && count == EXPIRE_BATCH);
+	return r ? r : forget(uploads, now);
+}

@@ -1,0 +1,125 @@
+/* The engine as a whole: opened, started, asked, closed. */
+#include "engine.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static bool exists(const struct store *store, const char *name)
+{
+	SCOPED(scoped_free) char *path = store_path(store, name);
+
+	return path && access(path, F_OK) == 0;
+}
+
+static int open_catalog(struct uploads *uploads)
+{
+	SCOPED(scoped_free) char *path = store_path(uploads->store, "catalog.db");
+
+	if (!path)
+		return failure(-ENOMEM, "open catalog");
+	if (exists(uploads->store, "writers") &&
+	    !exists(uploads->store, "catalog.db")) {
+		log_error("the catalog %s is missing from a store that was in use",
+			  path);
+		return REFUSED_GONE;
+	}
+	return catalog_open(path, &uploads->catalog);
+}
+
+static int open_journal(struct uploads *uploads)
+{
+	SCOPED(scoped_free) char *path = store_path(uploads->store, "writers");
+	SCOPED(scoped_free) struct journal_entry *entries = NULL;
+	enum journal_past past;
+	size_t count;
+	int r;
+
+	if (!path)
+		return failure(-ENOMEM, "open journal");
+	r = journal_open(path, &uploads->journal, &past, &entries, &count);
+	return r ? r : repair(uploads, past, entries, count);
+}
+
+/* What is left of an engine that did not open, or is closed. */
+static void release(struct uploads *uploads, bool clean)
+{
+	journal_close(uploads->journal, clean);
+	catalog_close(uploads->catalog);
+	parking_free(uploads->parking);
+	store_close(uploads->store);
+	pthread_mutex_destroy(&uploads->mutex);
+	free(uploads);
+}
+
+int uploads_open(const char *path, const struct uploads_config *config,
+		 struct uploads **uploads)
+{
+	struct uploads *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "open store");
+	made->config = *config;
+	pthread_mutex_init(&made->mutex, NULL);
+	r = store_open(path, &made->store);
+	if (!r)
+		r = parking_new(&made->parking);
+	if (!r)
+		r = open_catalog(made);
+	if (!r)
+		r = open_journal(made);
+	if (r)
+		release(made, false);
+	else
+		*uploads = made;
+	return r;
+}
+
+struct uploads *uploads_close(struct uploads *uploads)
+{
+	if (!uploads)
+		return NULL;
+	hasher_stop(uploads->hasher);
+	janitor_stop(uploads->janitor);
+	release(uploads, true);
+	return NULL;
+}
+
+void uploads_observe(struct uploads *uploads, const struct uploads_observer *observer)
+{
+	uploads->observer = observer ? *observer : (struct uploads_observer){0};
+}
+
+int uploads_start_threads(struct uploads *uploads)
+{
+	int r = janitor_start(uploads, &uploads->janitor);
+
+	return r ? r : hasher_start(uploads, &uploads->hasher);
+}
+
+int uploads_space(struct uploads *uploads, struct statvfs *space)
+{
+	return store_space(uploads->store, space);
+}
+
+int uploads_find(struct uploads *uploads, struct upload_id id, struct file *file)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+	int r = catalog_file_with_id(conn, id, file);
+
+	if (r)
+		return r;
+	r = file->broken ? REFUSED_GONE : final_reach(conn, file);
+	if (r)
+		file_release(file);
+	return r;
+}
+
+int uploads_settle(struct uploads *uploads, struct upload_id id, struct file *file)
+{
+	int r = live_settle(uploads, id);
+
+	return r ? r : uploads_find(uploads, id, file);
+}

@@ -1,0 +1,471 @@
+/* An append begins and ends here; append.c has what lies between. */
+#include "writer.h"
+
+#include "tusfs/clock.h"
+#include "tusfs/log.h"
+#include "tusfs/metadata.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- begin ---- */
+
+static int find_row(struct uploads *uploads, struct upload_id id, struct file *file)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+	int r = catalog_file_with_id(conn, id, file);
+
+	if (!r && file->broken)
+		return REFUSED_GONE;
+	return r;
+}
+
+static int check_room(struct uploads *uploads, uint64_t size)
+{
+	struct statvfs space;
+	int r = uploads_space(uploads, &space);
+
+	if (r)
+		return r;
+	return size > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE : 0;
+}
+
+/* Upload-Length, which may come late, and may come again if it is the same. */
+static int declare_length(struct upload_writer *writer)
+{
+	const struct upload_append *append = &writer->append;
+	struct file *file = &writer->file;
+
+	if (!append->declares_length)
+		return 0;
+	if (file->length_known)
+		return append->length == file->length ? 0 : REFUSED_LENGTH;
+	if (append->length < file->offset)
+		return REFUSED_LENGTH;
+	if (writer->uploads->config.max_size &&
+	    append->length > writer->uploads->config.max_size)
+		return REFUSED_TOO_LARGE;
+	file->length = append->length;
+	file->length_known = true;
+	return 0;
+}
+
+static int check_size(struct upload_writer *writer)
+{
+	const struct upload_append *append = &writer->append;
+	uint64_t end, max = writer->uploads->config.max_size;
+
+	if (!append->size_known || !append->size)
+		return 0;
+	if (__builtin_add_overflow(append->offset, append->size, &end) ||
+	    end > INT64_MAX ||
+	    (writer->file.length_known && end > writer->file.length) ||
+	    (max && end > max))
+		return REFUSED_TOO_LARGE;
+	return check_room(writer->uploads, append->size);
+}
+
+static int check_request(struct upload_writer *writer)
+{
+	int r;
+
+	if (writer->file.kind == FILE_FINAL)
+		return REFUSED_FINAL;
+	if (writer->append.offset != writer->file.offset)
+		return REFUSED_OFFSET;
+	r = declare_length(writer);
+	return r ? r : check_size(writer);
+}
+
+/* Opens the blob, with nothing in it behind `end`: what a refused or broken append
+ * left. */
+static int open_blob(struct upload_writer *writer, uint64_t end)
+{
+	struct store *store = writer->uploads->store;
+	uint64_t size;
+	int r;
+
+	if (!end)
+		return blob_create(store, writer->file.num, &writer->blob);
+	r = blob_open(store, writer->file.num, &writer->blob);
+	if (r == REFUSED_NOT_FOUND)
+		return mark_broken(writer->uploads, &writer->file,
+				   "its blob is missing");
+	if (!r)
+		r = blob_size(writer->blob, &size);
+	if (r)
+		return r;
+	if (size < end)
+		return mark_broken(writer->uploads, &writer->file,
+				   "its blob is too short");
+	return size > end ? blob_cut(writer->blob, end) : 0;
+}
+
+static int load_body(struct upload_writer *writer)
+{
+	SCOPED(conn_release)
+	struct conn *conn = catalog_reader(writer->uploads->catalog);
+	SCOPED(scoped_free) uint8_t *bytes = NULL;
+	size_t size = 0;
+	int r = catalog_body(conn, writer->file.num, &bytes, &size);
+
+	if (r && r != REFUSED_NOT_FOUND)
+		return r;
+	if (size < writer->file.offset || size > writer->file.length)
+		return mark_broken(writer->uploads, &writer->file,
+				   "its bytes are missing from the catalog");
+	if (size)
+		memcpy(writer->buffer, bytes, size);
+	writer->buffered = size;
+	return 0;
+}
+
+static int open_bytes(struct upload_writer *writer, uint64_t end)
+{
+	if (file_is_complete(&writer->file))
+		return 0; /* there is nothing to append */
+	if (!writer->file.small) {
+		writer->written = writer->pushed = end;
+		return open_blob(writer, end);
+	}
+	writer->buffer = malloc(writer->file.length);
+	if (!writer->buffer)
+		return failure(-ENOMEM, "append");
+	return writer->file.offset ? load_body(writer) : 0;
+}
+
+/* The digest of the whole is carried along if its metadata promises one and the bytes
+ * before this append were hashed too; otherwise they are read at the end. */
+static int open_digests(struct upload_writer *writer)
+{
+	struct upload_append *append = &writer->append;
+	int r = 0;
+
+	if (append->checked && append->algorithm != DIGEST_NONE)
+		r = digest_new(append->algorithm, &writer->part);
+	if (r || !metadata_checksum(writer->file.metadata, &writer->promised))
+		return r;
+	writer->whole = parking_take(writer->uploads->parking, writer->file.id,
+				     writer->file.offset);
+	if (writer->whole || writer->file.offset)
+		return 0;
+	return digest_new(writer->promised.algorithm, &writer->whole);
+}
+
+static int begin(struct upload_writer *writer, struct upload_id id, uint64_t adopt)
+{
+	uint64_t end;
+	int r = find_row(writer->uploads, id, &writer->file);
+
+	if (!r)
+		r = check_request(writer);
+	if (r)
+		return r;
+	writer->start = writer->file.offset;
+	end = adopt > writer->start ? adopt : writer->start;
+	r = open_bytes(writer, end);
+	if (!r)
+		r = open_digests(writer);
+	if (r)
+		return r;
+	if (writer->blob && !writer->append.checked)
+		writer->slot = journal_begin(writer->uploads->journal, writer->file.num,
+					     writer->start);
+	writer->checkpoint = clock_monotonic() + CLOCK_SECOND;
+	return 0;
+}
+
+static int writer_open(struct uploads *uploads, struct upload_id id,
+		       const struct upload_append *append, uint64_t adopt,
+		       struct upload_writer **writer)
+{
+	SCOPED(scoped_upload_writer_free)
+	struct upload_writer *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "append");
+	made->uploads = uploads;
+	made->append = *append;
+	made->slot = -1;
+	made->ended = true; /* until it has begun */
+	r = live_claim(uploads, id, append->stop, append->arg, &made->live);
+	if (!r)
+		r = begin(made, id, adopt);
+	if (r)
+		return r;
+	made->ended = false;
+	*writer = STEAL(made);
+	return 0;
+}
+
+int upload_writer_open(struct uploads *uploads, struct upload_id id,
+		       const struct upload_append *append,
+		       struct upload_writer **writer)
+{
+	return writer_open(uploads, id, append, 0, writer);
+}
+
+int writer_adopt(struct uploads *uploads, struct upload_id id, uint64_t offset,
+		 uint64_t to, struct upload_writer **writer)
+{
+	struct upload_append append = {.offset = offset};
+
+	return writer_open(uploads, id, &append, to, writer);
+}
+
+/* ---- end ---- */
+
+struct step {
+	struct upload_writer *writer;
+	struct file file;
+	struct outcome *outcome;
+};
+
+static int apply_step(struct conn *conn, void *arg)
+{
+	struct step *step = arg;
+	struct upload_writer *writer = step->writer;
+	int r = 0;
+
+	outcome_reset(step->outcome);
+	step->file = writer->file;
+	step->file.offset = writer_position(writer);
+	if (step->file.small && step->file.offset != writer->file.offset)
+		r = catalog_set_body(conn, step->file.num, writer->buffer,
+				     writer->buffered);
+	return r ? r : advance(conn, writer->file.offset, &step->file, step->outcome);
+}
+
+int writer_advance(struct upload_writer *writer, struct outcome *outcome)
+{
+	struct uploads *uploads = writer->uploads;
+	struct step step = {.writer = writer, .outcome = outcome};
+	bool completes = writer->file.length_known &&
+			 writer_position(writer) == writer->file.length;
+	bool durable = completes ? durable_finish(uploads) : durable_always(uploads);
+	int r = 0;
+
+	if (writer->blob && durable)
+		r = blob_sync(writer->blob);
+	if (!r)
+		r = catalog_commit(uploads->catalog, durable, apply_step, &step);
+	if (!r)
+		writer->file = step.file; /* the strings are the same */
+	return r;
+}
+
+/* The digest of all bytes, including those that no digest was carried along for. */
+static int digest_whole(struct upload_writer *writer, uint8_t out[DIGEST_MAX_BYTES])
+{
+	SCOPED(scoped_digest_free) struct digest *digest = STEAL(writer->whole);
+	SCOPED(scoped_free) uint8_t *block = NULL;
+	uint64_t offset = 0;
+	size_t got = 1;
+	int r = 0;
+
+	if (digest) {
+		digest_final(digest, out);
+		return 0;
+	}
+	block = malloc(GATHER_BYTES);
+	if (!block)
+		return failure(-ENOMEM, "check upload");
+	r = digest_new(writer->promised.algorithm, &digest);
+	if (!r && writer->file.small)
+		digest_update(digest, writer->buffer, writer->buffered);
+	while (!r && writer->blob && got) {
+		r = blob_read(writer->blob, block, GATHER_BYTES, offset, &got);
+		if (!r)
+			digest_update(digest, block, got);
+		offset += got;
+	}
+	if (!r)
+		digest_final(digest, out);
+	return r;
+}
+
+/* The checksum that the metadata promised, when this append completes the upload. */
+static int check_whole(struct upload_writer *writer)
+{
+	struct file *file = &writer->file;
+	uint8_t found[DIGEST_MAX_BYTES];
+	int r;
+
+	if (writer->promised.algorithm == DIGEST_NONE || !file->length_known ||
+	    writer_position(writer) != file->length)
+		return 0;
+	r = digest_whole(writer, found);
+	if (r)
+		return r;
+	if (memcmp(found, writer->promised.bytes,
+		   digest_size(writer->promised.algorithm)) != 0)
+		return REFUSED_CHECKSUM;
+	if (writer->promised.algorithm == DIGEST_SHA256) {
+		memcpy(file->sha256, found, sizeof(file->sha256));
+		file->has_sha256 = true;
+	}
+	return 0;
+}
+
+/* A checksum whose algorithm came only with the trailer: the bytes are read again. */
+static int digest_late(struct upload_writer *writer, const struct checksum *checksum)
+{
+	uint8_t block[8192];
+	uint64_t offset = writer->start;
+	size_t got = 1;
+	int r = digest_new(checksum->algorithm, &writer->part);
+
+	if (r)
+		return r;
+	if (writer->file.small) {
+		digest_update(writer->part, writer->buffer + writer->start,
+			      writer->buffered - writer->start);
+		return 0;
+	}
+	while (!r && writer->blob && got) {
+		r = blob_read(writer->blob, block, sizeof(block), offset, &got);
+		if (!r)
+			digest_update(writer->part, block, got);
+		offset += got;
+	}
+	return r;
+}
+
+static int check_part(struct upload_writer *writer, const struct checksum *checksum)
+{
+	uint8_t found[DIGEST_MAX_BYTES];
+	int r = 0;
+
+	if (!writer->append.checked)
+		return 0;
+	if (!checksum)
+		return REFUSED_INVALID;
+	if (!writer->part)
+		r = digest_late(writer, checksum);
+	if (r)
+		return r;
+	digest_final(writer->part, found);
+	return memcmp(found, checksum->bytes, digest_size(checksum->algorithm)) == 0
+		       ? 0
+		       : REFUSED_CHECKSUM;
+}
+
+/* Takes back what was not committed. */
+static void discard(struct upload_writer *writer)
+{
+	writer->whole = digest_free(writer->whole);
+	/* a failure was logged; the next writer cuts as well */
+	if (writer->blob && blob_cut(writer->blob, writer->start))
+		return;
+	writer->written = writer->start;
+}
+
+/* The digest of the whole waits for the next append. */
+static void park(struct upload_writer *writer)
+{
+	if (writer->whole && !writer->failed && !file_is_complete(&writer->file))
+		parking_put(writer->uploads->parking, writer->file.id,
+			    writer->file.offset, STEAL(writer->whole));
+}
+
+static int copy_out(const struct upload_writer *writer, struct file *file)
+{
+	struct file copy = writer->file;
+
+	copy.metadata = copy.metadata ? strdup(copy.metadata) : NULL;
+	copy.concat = copy.concat ? strdup(copy.concat) : NULL;
+	if (!copy.metadata != !writer->file.metadata ||
+	    !copy.concat != !writer->file.concat) {
+		file_release(&copy);
+		return failure(-ENOMEM, "append");
+	}
+	*file = copy;
+	return 0;
+}
+
+/* Gives the upload back, and only then tells the doors: they may wait for somebody who
+ * waits for this upload. */
+static int end(struct upload_writer *writer, struct outcome *outcome, int r,
+	       struct file *file)
+{
+	struct uploads *uploads = writer->uploads;
+
+	writer->ended = true;
+	journal_end(uploads->journal, writer->slot);
+	writer->slot = -1;
+	if (!r)
+		park(writer);
+	writer->live = live_release(uploads, writer->live);
+	outcome_tell(outcome, !r);
+	outcome_release(outcome);
+	return r ? r : copy_out(writer, file);
+}
+
+int upload_writer_commit(struct upload_writer *writer, const struct checksum *checksum,
+			 struct file *file)
+{
+	struct outcome outcome = {.uploads = writer->uploads};
+	int r = 0;
+
+	if (file_is_complete(&writer->file))
+		return end(writer, &outcome, 0, file);
+	r = writer_flush(writer);
+	if (!r)
+		r = check_part(writer, checksum);
+	if (!r)
+		r = check_whole(writer);
+	if (r > 0)
+		discard(writer);
+	if (!r)
+		r = writer_advance(writer, &outcome);
+	return end(writer, &outcome, r, file);
+}
+
+int upload_writer_cut(struct upload_writer *writer, struct file *file)
+{
+	struct outcome outcome = {.uploads = writer->uploads};
+	int r = 0;
+
+	if (file_is_complete(&writer->file))
+		return end(writer, &outcome, 0, file);
+	if (!writer->failed && writer_flush(writer))
+		writer->failed = true; /* logged; what was written before is kept */
+	if (writer->append.checked || check_whole(writer) != 0) {
+		discard(writer);
+		return end(writer, &outcome, 0, file);
+	}
+	r = writer_advance(writer, &outcome);
+	return end(writer, &outcome, r, file);
+}
+
+/* An append that nobody ended. */
+static void cut_forgotten(struct upload_writer *writer)
+{
+	SCOPED(file_release) struct file file = {0};
+
+	if (upload_writer_cut(writer, &file))
+		log_warning("the offset of %s stays at %llu", writer->file.name.text,
+			    (unsigned long long)writer->file.offset);
+}
+
+struct upload_writer *upload_writer_free(struct upload_writer *writer)
+{
+	if (!writer)
+		return NULL;
+	if (!writer->ended)
+		cut_forgotten(writer);
+	live_release(writer->uploads, writer->live);
+	blob_unref(writer->blob);
+	digest_free(writer->part);
+	digest_free(writer->whole);
+	file_release(&writer->file);
+	free(writer->buffer);
+	free(writer);
+	return NULL;
+}
+
+void scoped_upload_writer_free(struct upload_writer **writer)
+{
+	upload_writer_free(*writer);
+}

@@ -1,0 +1,40 @@
+/* An append in progress: what writer.c (begin and end) and append.c (bytes) share. */
+#ifndef TUSFS_UPLOADS_WRITER_H
+#define TUSFS_UPLOADS_WRITER_H
+
+#include "engine.h"
+
+/* Pieces of this size go straight to the blob; smaller ones are gathered first. */
+#define DIRECT_BYTES (64 * 1024)
+#define GATHER_BYTES (256 * 1024)
+
+struct upload_writer {
+	struct uploads *uploads;
+	struct live *live; /* the claim; NULL once the append has ended */
+	struct upload_append append;
+	struct file file; /* as committed; owned */
+	uint64_t start;	  /* file.offset when the append began */
+	struct blob *blob;
+	uint64_t written; /* bytes in the blob, from the start of the upload */
+	uint8_t *buffer;  /* gathered bytes; of a small upload, all of it */
+	size_t buffered;
+	bool failed; /* a write failed: only cut is left */
+	bool ended;
+	struct digest *part;  /* of this body, when the algorithm is known */
+	struct digest *whole; /* of the upload so far, when its metadata promises one */
+	struct checksum promised; /* for the whole; DIGEST_NONE when there is none */
+	int slot;		  /* in the journal */
+	uint64_t pushed;	  /* what write-out was started for */
+	int64_t checkpoint;	  /* monotonic time of the next one */
+};
+
+/* Where the next byte goes, from the start of the upload. */
+uint64_t writer_position(const struct upload_writer *writer);
+/* Writes what was gathered. */
+MUST_CHECK int writer_flush(struct upload_writer *writer);
+/* Makes durable what was written, as far as the sync level asks for it now, and commits
+ * it as the upload's offset. Tells nobody yet: that is for the outcome, after the claim
+ * was given back. Refusals: GONE. */
+MUST_CHECK int writer_advance(struct upload_writer *writer, struct outcome *outcome);
+
+#endif
