@@ -125,6 +125,8 @@ static uint64_t room_left(const struct upload_writer *writer)
 	uint64_t position = writer_position(writer);
 	uint64_t max = writer->uploads->config.max_size;
 
+	if (file_is_complete(&writer->file))
+		return 0;
 	if (writer->file.length_known)
 		return writer->file.length - position;
 	if (!max)
@@ -146,7 +148,7 @@ int upload_writer_put(struct upload_writer *writer, const void *bytes, size_t si
 		digest_update(writer->part, bytes, size);
 	if (writer->whole)
 		digest_update(writer->whole, bytes, size);
-	r = store_bytes(writer, bytes, size);
+	r = size ? store_bytes(writer, bytes, size) : 0;
 	if (!r && may_checkpoint(writer))
 		r = checkpoint(writer);
 	if (r)

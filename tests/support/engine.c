@@ -1,0 +1,139 @@
+#include "engine.h"
+
+#include "tusfs/text.h"
+
+#include "run.h"
+#include "temp_dir.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct uploads *engine;
+struct uploads_config engine_config;
+
+void engine_open(void)
+{
+	ck_assert_int_eq(uploads_open(temp_dir_path(), &engine_config, &engine), 0);
+}
+
+void engine_close(void)
+{
+	engine = uploads_close(engine);
+}
+
+void engine_setup(void)
+{
+	temp_dir_setup();
+	engine_config = (struct uploads_config){ .tombstone_time = INT64_C(3600000000) };
+	engine_open();
+}
+
+void engine_teardown(void)
+{
+	engine_close();
+	temp_dir_teardown();
+}
+
+const char *engine_metadata(const char *filename)
+{
+	static char text[2048];
+	int n = snprintf(text, sizeof(text), "filename ");
+
+	if (!filename)
+		return NULL;
+	ck_assert_uint_lt(text_base64_length(strlen(filename)), sizeof(text) - (size_t)n);
+	text_to_base64((const uint8_t *)filename, strlen(filename), text + n);
+	return text;
+}
+
+struct file engine_create(enum file_kind kind, const char *filename, uint64_t length)
+{
+	struct upload_request request = {
+		.kind = kind,
+		.length_known = true,
+		.length = length,
+		.metadata = engine_metadata(filename),
+		.concat = kind == FILE_PARTIAL ? "partial" : NULL,
+	};
+	struct file file;
+
+	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
+	return file;
+}
+
+struct file engine_concatenate(const char *filename, const struct upload_id *parts,
+			       size_t count)
+{
+	struct upload_request request = {
+		.kind = FILE_FINAL,
+		.metadata = engine_metadata(filename),
+		.concat = "final;...",
+		.parts = parts,
+		.parts_count = count,
+	};
+	struct file file;
+
+	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
+	return file;
+}
+
+void engine_append(struct upload_id id, uint64_t offset, const void *bytes, size_t size)
+{
+	struct upload_append append = { .offset = offset };
+	struct upload_writer *writer;
+	struct file file;
+
+	ck_assert_int_eq(upload_writer_open(engine, id, &append, &writer), 0);
+	ck_assert_int_eq(upload_writer_put(writer, bytes, size), 0);
+	ck_assert_int_eq(upload_writer_commit(writer, NULL, &file), 0);
+	ck_assert_uint_eq(file.offset, offset + size);
+	file_release(&file);
+	upload_writer_free(writer);
+}
+
+struct file engine_upload(enum file_kind kind, const char *filename, const void *bytes,
+			  size_t size)
+{
+	struct file file = engine_create(kind, filename, size);
+	struct upload_id id = file.id;
+
+	file_release(&file);
+	if (size)
+		engine_append(id, 0, bytes, size);
+	return engine_find(id);
+}
+
+struct file engine_find(struct upload_id id)
+{
+	struct file file;
+
+	ck_assert_int_eq(uploads_find(engine, id, &file), 0);
+	return file;
+}
+
+void engine_expect(uint64_t num, const void *bytes, size_t size)
+{
+	SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
+	SCOPED(scoped_free) char *found = malloc(size + 1);
+	bool complete;
+	size_t got;
+
+	ck_assert_int_eq(upload_reader_open(engine, num, &reader), 0);
+	ck_assert_uint_eq(upload_reader_size(reader, &complete), size);
+	ck_assert_int_eq(upload_reader_read(reader, found, size + 1, 0, &got), 0);
+	ck_assert_uint_eq(got, size);
+	ck_assert(size == 0 || memcmp(found, bytes, size) == 0);
+}
+
+uint8_t *engine_noise(size_t size, unsigned int seed)
+{
+	uint8_t *bytes = malloc(size + 1);
+	uint64_t state = seed * UINT64_C(2654435761) + 1;
+
+	ck_assert_ptr_nonnull(bytes);
+	for (size_t i = 0; i < size; i++) {
+		state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+		bytes[i] = (uint8_t)(state >> 56);
+	}
+	return bytes;
+}

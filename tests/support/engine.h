@@ -1,0 +1,38 @@
+/* An engine in the temporary folder, and short ways to fill it: for tests. Every call asserts
+ * that it succeeds. The fixture engine_setup/engine_teardown includes that of temp_dir.h. */
+#ifndef SUPPORT_ENGINE_H
+#define SUPPORT_ENGINE_H
+
+#include "tusfs/uploads.h"
+
+/* The engine of this test, without its threads. */
+extern struct uploads *engine;
+/* What engine_open() opens it with; set to defaults by engine_setup(). */
+extern struct uploads_config engine_config;
+
+void engine_setup(void);
+void engine_teardown(void);
+void engine_open(void);
+void engine_close(void);
+
+/* "filename BASE64"; valid until the next call. */
+const char *engine_metadata(const char *filename);
+
+/* Creates an upload of `length` bytes named `filename` (NULL: no name). Release it. */
+struct file engine_create(enum file_kind kind, const char *filename, uint64_t length);
+/* Creates a final of the parts. */
+struct file engine_concatenate(const char *filename, const struct upload_id *parts,
+			       size_t count);
+/* Appends at `offset` and commits; the committed state goes to *file if given. */
+void engine_append(struct upload_id id, uint64_t offset, const void *bytes, size_t size);
+/* A complete upload of a kind with these bytes. */
+struct file engine_upload(enum file_kind kind, const char *filename, const void *bytes,
+			  size_t size);
+/* What uploads_find says. */
+struct file engine_find(struct upload_id id);
+/* Asserts that the upload holds exactly these bytes. */
+void engine_expect(uint64_t num, const void *bytes, size_t size);
+/* `size` bytes that depend on `seed`; the caller frees them. */
+uint8_t *engine_noise(size_t size, unsigned int seed);
+
+#endif
