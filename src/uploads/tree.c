@@ -9,10 +9,12 @@
 
 /* ---- look ---- */
 
+/* Completes what a look-up found, if it found anything. */
 static int found(struct conn *conn, int r, struct file *file)
 {
-	if (!r)
-		r = final_reach(conn, file);
+	if (r)
+		return r;
+	r = final_reach(conn, file);
 	if (r)
 		file_release(file);
 	return r;
