@@ -1,5 +1,5 @@
-/* Every statement of the catalog is read as SQLite plans it: a scan that is not in the list
- * is an index that somebody forgot. */
+/* Every statement of the catalog is read as SQLite plans it: a scan that is not in the
+ * list is an index that somebody forgot. */
 #include "catalog/query.h"
 
 #include "run.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* These scan on purpose: a whole index from its end, for one row. */
-static const enum statement scans[] = { STMT_NEXT_EXPIRY, STMT_TRASH };
+static const enum statement scans[] = {STMT_NEXT_EXPIRY, STMT_TRASH};
 
 static bool may_scan(enum statement statement)
 {
@@ -38,8 +38,8 @@ static void check_plan(sqlite3 *db, enum statement statement)
 
 	ck_assert_int_gt(
 		asprintf(&sql, "EXPLAIN QUERY PLAN %s", statement_text(statement)), 0);
-	ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s",
-		      statement_name(statement), sqlite3_errmsg(db));
+	ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK,
+		      "%s: %s", statement_name(statement), sqlite3_errmsg(db));
 	while (sqlite3_step(stmt) == SQLITE_ROW)
 		check_line(statement, (const char *)sqlite3_column_text(stmt, 3));
 	sqlite3_finalize(stmt);
@@ -106,7 +106,7 @@ END_TEST
 
 static int refuse_after_writing(struct conn *conn, void *arg)
 {
-	struct upload_id id = { { 7 } };
+	struct upload_id id = {{7}};
 	int r = catalog_add_tombstone(conn, id, 1);
 
 	(*(int *)arg)++;
@@ -115,7 +115,7 @@ static int refuse_after_writing(struct conn *conn, void *arg)
 
 static int write_only(struct conn *conn, void *arg)
 {
-	struct upload_id id = { { 8 } };
+	struct upload_id id = {{8}};
 
 	return catalog_add_tombstone(conn, id, 1);
 }
@@ -123,7 +123,7 @@ static int write_only(struct conn *conn, void *arg)
 static int find(struct catalog *catalog, uint8_t first)
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(catalog);
-	struct upload_id id = { { first } };
+	struct upload_id id = {{first}};
 	struct file file;
 
 	return catalog_file_with_id(conn, id, &file);
@@ -160,8 +160,8 @@ static void *commit_many(void *arg)
 
 	for (int i = 0; i < 200; i++) {
 		r = c->refuse ? catalog_commit(c->catalog, i % 2, refuse_after_writing,
-					       &runs) :
-				catalog_commit(c->catalog, i % 2, write_only, NULL);
+					       &runs)
+			      : catalog_commit(c->catalog, i % 2, write_only, NULL);
 		c->wrong += r != (c->refuse ? REFUSED_INVALID : 0);
 	}
 	return NULL;
@@ -170,13 +170,13 @@ static void *commit_many(void *arg)
 START_TEST(refusals_among_commits_of_many_threads_hit_only_their_own)
 {
 	SCOPED(scoped_free) char *path = temp_dir_join("catalog.db");
-	struct committing c[8] = { 0 };
+	struct committing c[8] = {0};
 	struct catalog *catalog;
 	pthread_t threads[8];
 
 	ck_assert_int_eq(catalog_open(path, &catalog), 0);
 	for (int i = 0; i < 8; i++) {
-		c[i] = (struct committing){ catalog, i % 2, 0 };
+		c[i] = (struct committing){catalog, i % 2, 0};
 		pthread_create(&threads[i], NULL, commit_many, &c[i]);
 	}
 	for (int i = 0; i < 8; i++) {

@@ -74,7 +74,7 @@ START_TEST(pieces_of_every_size_are_gathered_in_order)
 	size_t size = 2000000, at = 0, piece = 1;
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(size, 2);
 	struct file file = engine_create(FILE_PLAIN, "pieces", size), done;
-	struct upload_append append = { .size_known = true, .size = size };
+	struct upload_append append = {.size_known = true, .size = size};
 	struct upload_writer *writer;
 
 	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
@@ -106,29 +106,30 @@ static int try_open(struct upload_id id, struct upload_append append)
 START_TEST(append_refuses_a_stale_offset_and_what_does_not_fit)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 100000);
-	struct upload_id nobody = { { 1 } };
+	struct upload_id nobody = {{1}};
 
 	engine_append(file.id, 0, "0123456789", 10);
-	ck_assert_int_eq(try_open(file.id, (struct upload_append){ .offset = 9 }),
+	ck_assert_int_eq(try_open(file.id, (struct upload_append){.offset = 9}),
 			 REFUSED_OFFSET);
-	ck_assert_int_eq(try_open(file.id, (struct upload_append){ .offset = 10,
-								   .size_known = true,
-								   .size = 99991 }),
+	ck_assert_int_eq(try_open(file.id, (struct upload_append){.offset = 10,
+								  .size_known = true,
+								  .size = 99991}),
 			 REFUSED_TOO_LARGE);
-	ck_assert_int_eq(try_open(file.id, (struct upload_append){ .offset = 10,
-								   .size_known = true,
-								   .size = INT64_MAX }),
+	ck_assert_int_eq(try_open(file.id, (struct upload_append){.offset = 10,
+								  .size_known = true,
+								  .size = INT64_MAX}),
 			 REFUSED_TOO_LARGE);
-	ck_assert_int_eq(try_open(file.id, (struct upload_append){ .offset = 10,
-								   .declares_length = true,
-								   .length = 5 }),
-			 REFUSED_LENGTH);
-	ck_assert_int_eq(try_open(nobody, (struct upload_append){ 0 }),
+	ck_assert_int_eq(
+		try_open(file.id, (struct upload_append){.offset = 10,
+							 .declares_length = true,
+							 .length = 5}),
+		REFUSED_LENGTH);
+	ck_assert_int_eq(try_open(nobody, (struct upload_append){0}),
 			 REFUSED_NOT_FOUND);
 	file_release(&file);
 	file = engine_create(FILE_PLAIN, NULL, 10);
-	ck_assert_int_eq(try_open(file.id, (struct upload_append){ .size_known = true,
-								   .size = 11 }),
+	ck_assert_int_eq(try_open(file.id, (struct upload_append){.size_known = true,
+								  .size = 11}),
 			 REFUSED_TOO_LARGE);
 	file_release(&file);
 }
@@ -138,7 +139,7 @@ static void append_too_much(uint64_t length)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(length + 10, 3);
 	struct file file = engine_create(FILE_PLAIN, "over", length), cut;
-	struct upload_append append = { 0 };
+	struct upload_append append = {0};
 	struct upload_writer *writer;
 
 	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
@@ -165,7 +166,7 @@ START_TEST(a_forgotten_writer_keeps_what_came)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(50000, 4);
 	struct file file = engine_create(FILE_PLAIN, "cut", 100000), now;
-	struct upload_append append = { 0 };
+	struct upload_append append = {0};
 	struct upload_writer *writer;
 
 	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
@@ -181,17 +182,16 @@ END_TEST
 
 START_TEST(a_length_can_come_late_but_not_change)
 {
-	struct upload_request request = { .kind = FILE_PLAIN };
-	struct upload_append append = { 0 };
+	struct upload_request request = {.kind = FILE_PLAIN};
+	struct upload_append append = {0};
 	struct upload_writer *writer;
 	struct file file, now;
 
 	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
 	ck_assert(!file.length_known);
 	engine_append(file.id, 0, "abc", 3);
-	append = (struct upload_append){ .offset = 3,
-					 .declares_length = true,
-					 .length = 2 };
+	append = (struct upload_append){
+		.offset = 3, .declares_length = true, .length = 2};
 	ck_assert_int_eq(try_open(file.id, append), REFUSED_LENGTH);
 	append.length = 4;
 	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
@@ -213,7 +213,7 @@ END_TEST
 START_TEST(a_complete_upload_takes_an_empty_append_and_no_byte)
 {
 	struct file file = engine_upload(FILE_PLAIN, "done", "hello", 5), now;
-	struct upload_append append = { .offset = 5 };
+	struct upload_append append = {.offset = 5};
 	struct upload_writer *writer;
 
 	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
@@ -272,17 +272,16 @@ START_TEST(sizes_over_the_maximum_are_refused)
 	ck_assert_int_eq(uploads_create(engine, &request, &file), REFUSED_TOO_LARGE);
 	request.length_known = false;
 	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
-	ck_assert_int_eq(try_open(file.id, (struct upload_append){ .size_known = true,
-								   .size = 1001 }),
+	ck_assert_int_eq(try_open(file.id, (struct upload_append){.size_known = true,
+								  .size = 1001}),
 			 REFUSED_TOO_LARGE);
-	ck_assert_int_eq(try_open(file.id,
-				  (struct upload_append){ .declares_length = true,
-							  .length = 1001 }),
-			 REFUSED_TOO_LARGE);
+	ck_assert_int_eq(
+		try_open(file.id, (struct upload_append){.declares_length = true,
+							 .length = 1001}),
+		REFUSED_TOO_LARGE);
 	file_release(&file);
-	request = (struct upload_request){ .kind = FILE_PLAIN,
-					   .length_known = true,
-					   .length = INT64_MAX };
+	request = (struct upload_request){
+		.kind = FILE_PLAIN, .length_known = true, .length = INT64_MAX};
 	engine_close();
 	engine_config.max_size = 0;
 	engine_open();

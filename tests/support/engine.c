@@ -24,7 +24,7 @@ void engine_close(void)
 void engine_setup(void)
 {
 	temp_dir_setup();
-	engine_config = (struct uploads_config){ .tombstone_time = INT64_C(3600000000) };
+	engine_config = (struct uploads_config){.tombstone_time = INT64_C(3600000000)};
 	engine_open();
 }
 
@@ -41,7 +41,8 @@ const char *engine_metadata(const char *filename)
 
 	if (!filename)
 		return NULL;
-	ck_assert_uint_lt(text_base64_length(strlen(filename)), sizeof(text) - (size_t)n);
+	ck_assert_uint_lt(text_base64_length(strlen(filename)),
+			  sizeof(text) - (size_t)n);
 	text_to_base64((const uint8_t *)filename, strlen(filename), text + n);
 	return text;
 }
@@ -79,7 +80,7 @@ struct file engine_concatenate(const char *filename, const struct upload_id *par
 
 void engine_append(struct upload_id id, uint64_t offset, const void *bytes, size_t size)
 {
-	struct upload_append append = { .offset = offset };
+	struct upload_append append = {.offset = offset};
 	struct upload_writer *writer;
 	struct file file;
 

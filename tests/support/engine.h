@@ -1,5 +1,6 @@
-/* An engine in the temporary folder, and short ways to fill it: for tests. Every call asserts
- * that it succeeds. The fixture engine_setup/engine_teardown includes that of temp_dir.h. */
+/* An engine in the temporary folder, and short ways to fill it: for tests. Every call
+ * asserts that it succeeds. The fixture engine_setup/engine_teardown includes that of
+ * temp_dir.h. */
 #ifndef SUPPORT_ENGINE_H
 #define SUPPORT_ENGINE_H
 
@@ -24,7 +25,8 @@ struct file engine_create(enum file_kind kind, const char *filename, uint64_t le
 struct file engine_concatenate(const char *filename, const struct upload_id *parts,
 			       size_t count);
 /* Appends at `offset` and commits; the committed state goes to *file if given. */
-void engine_append(struct upload_id id, uint64_t offset, const void *bytes, size_t size);
+void engine_append(struct upload_id id, uint64_t offset, const void *bytes,
+		   size_t size);
 /* A complete upload of a kind with these bytes. */
 struct file engine_upload(enum file_kind kind, const char *filename, const void *bytes,
 			  size_t size);
