@@ -55,7 +55,7 @@ void conns_shut_down(struct conns *conns)
 		conn_shut_down(conn);
 }
 
-struct conn *conn_open(struct conns *conns, int fd)
+struct conn *conn_begin(struct conns *conns, int fd)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 	int64_t now = clock_monotonic();
@@ -78,7 +78,7 @@ struct conn *conn_open(struct conns *conns, int fd)
 	return conn;
 }
 
-void conn_close(struct conn *conn)
+void conn_end(struct conn *conn)
 {
 	struct conns *conns;
 

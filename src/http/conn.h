@@ -38,10 +38,10 @@ bool conns_full(struct conns *conns);
 /* Shuts every socket down, so that its thread comes to its end. */
 void conns_shut_down(struct conns *conns);
 
-/* `fd` stays the caller's, and open until conn_close(). NULL when memory is short. */
-struct conn *conn_open(struct conns *conns, int fd);
+/* `fd` stays the caller's, and open until conn_end(). NULL when memory is short. */
+struct conn *conn_begin(struct conns *conns, int fd);
 /* Before the descriptor is closed. Takes NULL. */
-void conn_close(struct conn *conn);
+void conn_end(struct conn *conn);
 int conn_fd(const struct conn *conn);
 void conn_enter(struct conn *conn, enum conn_phase phase);
 /* That bytes of a body came. */

@@ -46,12 +46,12 @@ static void notify_connection(void *arg, struct MHD_Connection *mhd, void **conn
 	const union MHD_ConnectionInfo *info;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		conn_close(*conn);
+		conn_end(*conn);
 		*conn = NULL;
 		return;
 	}
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	*conn = info ? conn_open(http->conns, info->connect_fd) : NULL;
+	*conn = info ? conn_begin(http->conns, info->connect_fd) : NULL;
 }
 
 static struct conn *conn_of(struct MHD_Connection *mhd)
