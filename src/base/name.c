@@ -40,26 +40,35 @@ static size_t copy_safe(const char *bytes, size_t size, uint8_t *out)
 	return (size_t)(out - start);
 }
 
-/* Moves *text and *size past white space at both ends. */
-static void trim(const uint8_t **text, size_t *size)
+/* The first character that is no white space; *size is what is left from there. */
+static const uint8_t *trimmed_start(const uint8_t *text, size_t *size)
 {
-	const uint8_t *previous;
 	ucs4_t c;
 	int length;
 
 	while (*size > 0) {
-		length = u8_mbtouc(&c, *text, *size);
+		length = u8_mbtouc(&c, text, *size);
 		if (!uc_is_property_white_space(c))
 			break;
-		*text += length;
+		text += length;
 		*size -= (size_t)length;
 	}
-	while (*size > 0) {
-		previous = u8_prev(&c, *text + *size, *text);
+	return text;
+}
+
+/* The size without the white space at the end. */
+static size_t trimmed_end(const uint8_t *text, size_t size)
+{
+	const uint8_t *previous;
+	ucs4_t c;
+
+	while (size > 0) {
+		previous = u8_prev(&c, text + size, text);
 		if (!uc_is_property_white_space(c))
 			break;
-		*size = (size_t)(previous - *text);
+		size = (size_t)(previous - text);
 	}
+	return size;
 }
 
 /* Where the extension starts; `size` where there is none. A dot at the start is no
@@ -87,18 +96,21 @@ static size_t cut(const char *text, size_t size, size_t most)
 	return most;
 }
 
-/* Stem, `middle` and extension, the stem cut so that all fits. */
+/* Stem, `middle` and extension. The stem is cut so that all fits, and then does not end
+ * with white space. */
 static void assemble(const char *text, size_t size, const char *middle,
 		     struct name *name)
 {
-	size_t stem = extension_of(text, size), extension = size - stem;
+	size_t start = extension_of(text, size), extension = size - start;
+	size_t stem = cut(text, start, NAME_BYTES - strlen(middle) - extension);
 
-	stem = cut(text, stem, NAME_BYTES - strlen(middle) - extension);
+	if (stem < start)
+		stem = trimmed_end((const uint8_t *)text, stem);
 	snprintf(name->text, sizeof(name->text), "%.*s%s%.*s", (int)stem, text, middle,
-		 (int)extension, text + size - extension);
+		 (int)extension, text + start);
 }
 
-static bool is_dots(const uint8_t *text, size_t size)
+static bool is_dots(const char *text, size_t size)
 {
 	return size <= 2 && memcmp(text, "..", size) == 0;
 }
@@ -108,6 +120,7 @@ static bool make_component(const char *bytes, size_t size, struct name *name)
 	SCOPED(scoped_free) uint8_t *copy = NULL;
 	SCOPED(scoped_free) uint8_t *composed = NULL;
 	const uint8_t *text;
+	struct name made;
 	size_t length;
 
 	copy = malloc(size * GROWTH + 1);
@@ -117,11 +130,12 @@ static bool make_component(const char *bytes, size_t size, struct name *name)
 	composed = u8_normalize(UNINORM_NFC, copy, length, NULL, &length);
 	if (!composed)
 		return false;
-	text = composed;
-	trim(&text, &length);
-	if (is_dots(text, length)) /* or empty */
+	text = trimmed_start(composed, &length);
+	length = trimmed_end(text, length);
+	assemble((const char *)text, length, "", &made);
+	if (is_dots(made.text, strlen(made.text))) /* or empty */
 		return false;
-	assemble((const char *)text, length, "", name);
+	*name = made;
 	return true;
 }
 

@@ -179,6 +179,24 @@ START_TEST(long_names_are_cut_and_keep_the_extension)
 }
 END_TEST
 
+START_TEST(a_cut_name_is_trimmed_anew)
+{
+	char sent[400];
+
+	memset(sent, ' ', sizeof(sent));
+	sent[0] = 'a';
+	sent[300] = 'b';
+	sent[301] = '\0';
+	assert_safe(sent, "a");
+	strcpy(sent + 300, ".txt");
+	assert_safe(sent, "a.txt");
+	memset(sent, ' ', 300);
+	memcpy(sent, "..", 2);
+	strcpy(sent + 300, "b");
+	assert_nothing_left(sent);
+}
+END_TEST
+
 START_TEST(cutting_splits_no_character)
 {
 	char sent[4 * 300 + 8];
@@ -321,6 +339,7 @@ int main(void)
 		names_are_composed,
 		white_space_around_goes,
 		long_names_are_cut_and_keep_the_extension,
+		a_cut_name_is_trimmed_anew,
 		cutting_splits_no_character,
 		a_megabyte_of_marks_is_made_safe_in_no_time,
 		a_sibling_has_its_number_before_the_extension,
