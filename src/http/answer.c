@@ -187,6 +187,6 @@ enum MHD_Result answer_queue(struct request *request)
 	if (request->failed)
 		return MHD_NO;
 	assert(request->response);
-	conn_enter(request->conn, CONN_SENDING);
+	peer_enter(request->peer, PEER_SENDING);
 	return MHD_queue_response(request->mhd, request->status, request->response);
 }

@@ -115,7 +115,7 @@ static void append_end(struct request *request)
 
 static void stop(void *arg)
 {
-	conn_shut_down(arg);
+	peer_shut_down(arg);
 }
 
 void append_begin(struct request *request, struct upload_append *append)
@@ -128,7 +128,7 @@ void append_begin(struct request *request, struct upload_append *append)
 	append->checked = request->promised;
 	append->algorithm = request->checksum.algorithm;
 	append->stop = stop;
-	append->arg = request->conn;
+	append->arg = request->peer;
 	r = upload_writer_open(request->site->uploads, request->id, append,
 			       &request->writer);
 	if (r)

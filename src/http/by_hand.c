@@ -87,7 +87,7 @@ static void drop_input(int fd, int64_t deadline)
 
 void answer_by_hand(struct request *request)
 {
-	int fd = conn_fd(request->conn);
+	int fd = peer_fd(request->peer);
 	int64_t deadline = clock_monotonic() + LINGER;
 	SCOPED(scoped_free) char *text = NULL;
 	size_t size;

@@ -20,132 +20,132 @@
 
 /* What the peer has taken, or given. Of a Unix socket the kernel does not tell what was
  * sent: its peer is on this machine, and is trusted to come to an end. */
-static uint64_t conn_progress(const struct conn *conn)
+static uint64_t peer_progress(const struct peer *peer)
 {
 	struct tcp_info info = {0};
 	socklen_t size = sizeof(info);
 
-	if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
-		return atomic_load(&conn->phase) == CONN_SENDING
+	if (getsockopt(peer->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return atomic_load(&peer->phase) == PEER_SENDING
 			       ? UINT64_MAX
-			       : atomic_load(&conn->received);
-	return atomic_load(&conn->received) + info.tcpi_bytes_acked;
+			       : atomic_load(&peer->received);
+	return atomic_load(&peer->received) + info.tcpi_bytes_acked;
 }
 
 /* One window is an idle time-out long; the rate is looked at as each ends. */
-static bool conn_too_slow(struct conn *conn, int64_t now)
+static bool peer_too_slow(struct peer *peer, int64_t now)
 {
-	int64_t window = now - conn->window_start;
+	int64_t window = now - peer->window_start;
 	uint64_t wanted = (uint64_t)window * REAPER_MIN_RATE / CLOCK_SECOND + 1;
 	uint64_t bytes;
 
-	if (window < conn->conns->idle_timeout)
+	if (window < peer->peers->idle_timeout)
 		return false;
-	bytes = conn_progress(conn);
-	if (bytes != UINT64_MAX && bytes - conn->window_bytes < wanted)
+	bytes = peer_progress(peer);
+	if (bytes != UINT64_MAX && bytes - peer->window_bytes < wanted)
 		return true;
-	conn->window_bytes = bytes;
-	conn->window_start = now;
+	peer->window_bytes = bytes;
+	peer->window_start = now;
 	return false;
 }
 
-static bool conn_expired(struct conn *conn, int64_t now)
+static bool peer_expired(struct peer *peer, int64_t now)
 {
-	enum conn_phase phase = atomic_load(&conn->phase);
+	enum peer_phase phase = atomic_load(&peer->phase);
 
-	if (phase == CONN_RECEIVING || phase == CONN_SENDING)
-		return conn_too_slow(conn, now);
-	conn->window_start = now;
-	conn->window_bytes = conn_progress(conn);
-	return phase == CONN_WAITING &&
-	       now - atomic_load(&conn->since) >= conn->conns->idle_timeout;
+	if (phase == PEER_RECEIVING || phase == PEER_SENDING)
+		return peer_too_slow(peer, now);
+	peer->window_start = now;
+	peer->window_bytes = peer_progress(peer);
+	return phase == PEER_WAITING &&
+	       now - atomic_load(&peer->since) >= peer->peers->idle_timeout;
 }
 
 static int older(const void *a, const void *b)
 {
-	int64_t left = atomic_load(&(*(struct conn *const *)a)->since);
-	int64_t right = atomic_load(&(*(struct conn *const *)b)->since);
+	int64_t left = atomic_load(&(*(struct peer *const *)a)->since);
+	int64_t right = atomic_load(&(*(struct peer *const *)b)->since);
 
 	return (left > right) - (left < right);
 }
 
 /* Idle connections that may be shed, into `idle`; how many. */
-static unsigned int find_idle(struct conns *conns, int64_t now, bool crowded,
-			      struct conn **idle)
+static unsigned int find_idle(struct peers *peers, int64_t now, bool crowded,
+			      struct peer **idle)
 {
 	unsigned int n = 0;
 
-	for (struct conn *conn = conns->first; conn; conn = conn->next)
-		if (atomic_load(&conn->phase) == CONN_WAITING &&
-		    (crowded || atomic_load(&conn->served)) &&
-		    now - atomic_load(&conn->since) >= REAPER_IDLE_MIN)
-			idle[n++] = conn;
+	for (struct peer *peer = peers->first; peer; peer = peer->next)
+		if (atomic_load(&peer->phase) == PEER_WAITING &&
+		    (crowded || atomic_load(&peer->served)) &&
+		    now - atomic_load(&peer->since) >= REAPER_IDLE_MIN)
+			idle[n++] = peer;
 	return n;
 }
 
 /* Near the limit a newcomer would wait in vain, so then idle connections go until half
  * of the places are free; those that never sent a request too. */
-static void shed(struct conns *conns, int64_t now)
+static void shed(struct peers *peers, int64_t now)
 {
-	bool crowded = conns->count >= conns->max - conns->max / 8;
+	bool crowded = peers->count >= peers->max - peers->max / 8;
 	unsigned int kept = REAPER_IDLE_KEPT, n;
-	struct conn **idle;
+	struct peer **idle;
 
-	if (!crowded && conns->count <= kept)
+	if (!crowded && peers->count <= kept)
 		return;
-	idle = calloc(conns->count, sizeof(struct conn *));
+	idle = calloc(peers->count, sizeof(struct peer *));
 	if (!idle)
 		return; /* the next tick tries again */
-	n = find_idle(conns, now, crowded, idle);
-	qsort(idle, n, sizeof(struct conn *), older);
+	n = find_idle(peers, now, crowded, idle);
+	qsort(idle, n, sizeof(struct peer *), older);
 	if (crowded) {
-		unsigned int wanted = conns->count - conns->max / 2;
+		unsigned int wanted = peers->count - peers->max / 2;
 
 		kept = n > wanted ? n - wanted : 0;
 	}
 	for (unsigned int i = 0; i + kept < n; i++)
-		conn_shut_down(idle[i]);
+		peer_shut_down(idle[i]);
 	free(idle);
 }
 
 static void *reap(void *arg)
 {
-	struct conns *conns = arg;
-	int64_t tick = conns->idle_timeout / 4;
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&conns->mutex);
+	struct peers *peers = arg;
+	int64_t tick = peers->idle_timeout / 4;
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&peers->mutex);
 
 	(void)lock;
 	if (tick > REAPER_TICK)
 		tick = REAPER_TICK;
 	if (tick < REAPER_TICK_MIN)
 		tick = REAPER_TICK_MIN;
-	while (!conns->stopping) {
+	while (!peers->stopping) {
 		struct timespec deadline = clock_deadline(tick);
 		int64_t now;
 
-		pthread_cond_clockwait(&conns->wake, &conns->mutex, CLOCK_MONOTONIC,
+		pthread_cond_clockwait(&peers->wake, &peers->mutex, CLOCK_MONOTONIC,
 				       &deadline);
 		now = clock_monotonic();
-		for (struct conn *conn = conns->first; conn; conn = conn->next)
-			if (conn_expired(conn, now))
-				conn_shut_down(conn);
-		shed(conns, now);
+		for (struct peer *peer = peers->first; peer; peer = peer->next)
+			if (peer_expired(peer, now))
+				peer_shut_down(peer);
+		shed(peers, now);
 	}
 	return NULL;
 }
 
-int reaper_start(struct conns *conns)
+int reaper_start(struct peers *peers)
 {
-	int r = pthread_create(&conns->thread, NULL, reap, conns);
+	int r = pthread_create(&peers->thread, NULL, reap, peers);
 
 	return r ? failure(-r, "start the thread that ends idle connections") : 0;
 }
 
-void reaper_stop(struct conns *conns)
+void reaper_stop(struct peers *peers)
 {
-	pthread_mutex_lock(&conns->mutex);
-	conns->stopping = true;
-	pthread_cond_signal(&conns->wake);
-	pthread_mutex_unlock(&conns->mutex);
-	pthread_join(conns->thread, NULL);
+	pthread_mutex_lock(&peers->mutex);
+	peers->stopping = true;
+	pthread_cond_signal(&peers->wake);
+	pthread_mutex_unlock(&peers->mutex);
+	pthread_join(peers->thread, NULL);
 }

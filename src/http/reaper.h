@@ -1,8 +1,8 @@
-/* What conn.c and reaper.c share: nobody else looks inside. */
+/* What peer.c and reaper.c share: nobody else looks inside. */
 #ifndef TUSFS_HTTP_REAPER_H
 #define TUSFS_HTTP_REAPER_H
 
-#include "conn.h"
+#include "peer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,10 +10,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct conns {
+struct peers {
 	pthread_mutex_t mutex; /* protects the list and `stopping` */
 	pthread_cond_t wake;   /* when `stopping` was set */
-	struct conn *first;
+	struct peer *first;
 	unsigned int count;
 	bool stopping;
 	/* fixed */
@@ -22,12 +22,12 @@ struct conns {
 	pthread_t thread;
 };
 
-struct conn {
-	struct conn *next, *previous;
-	struct conns *conns;
+struct peer {
+	struct peer *next, *previous;
+	struct peers *peers;
 	int fd;
 	/* written by the connection's thread, read by the reaper */
-	_Atomic enum conn_phase phase;
+	_Atomic enum peer_phase phase;
 	_Atomic int64_t since; /* when WAITING began */
 	_Atomic bool served;   /* it has had an answer */
 	_Atomic uint64_t received;
@@ -36,7 +36,7 @@ struct conn {
 	uint64_t window_bytes;
 };
 
-MUST_CHECK int reaper_start(struct conns *conns);
-void reaper_stop(struct conns *conns);
+MUST_CHECK int reaper_start(struct peers *peers);
+void reaper_stop(struct peers *peers);
 
 #endif

@@ -43,7 +43,7 @@ static enum target find_target(const struct site *site, const char *path,
 }
 
 struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
-			    struct conn *conn, const char *url, const char *method)
+			    struct peer *peer, const char *url, const char *method)
 {
 	struct request *request = calloc(1, sizeof(*request));
 	const char *override;
@@ -54,7 +54,7 @@ struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
 	}
 	request->site = site;
 	request->mhd = mhd;
-	request->conn = conn;
+	request->peer = peer;
 	if (fields_read(mhd, &request->fields)) {
 		request_free(request);
 		return NULL;
@@ -108,14 +108,14 @@ enum MHD_Result request_begin(struct request *request)
 	result = settle(request);
 	request->asked = true;
 	if (result == MHD_YES && request_has_body(request))
-		conn_enter(request->conn, CONN_RECEIVING);
+		peer_enter(request->peer, PEER_RECEIVING);
 	return result;
 }
 
 static void take(struct request *request, const void *bytes, size_t size)
 {
 	request->taken += size;
-	conn_received(request->conn, size);
+	peer_received(request->peer, size);
 	if (!request->response && !request->failed)
 		request->sink->take(request, bytes, size);
 }
@@ -128,7 +128,7 @@ static void drain(struct request *request)
 	while (request->taken < request->expected) {
 		uint64_t left = request->expected - request->taken;
 		ssize_t n =
-			recv(conn_fd(request->conn), bytes,
+			recv(peer_fd(request->peer), bytes,
 			     left < sizeof(bytes) ? left : sizeof(bytes), MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -144,17 +144,17 @@ static void drain(struct request *request)
  * must not be the first to find out. */
 static enum MHD_Result await_more(struct request *request)
 {
-	struct pollfd wait = {.fd = conn_fd(request->conn),
+	struct pollfd wait = {.fd = peer_fd(request->peer),
 			      .events = POLLIN | POLLRDHUP};
 	int r;
 
-	conn_enter(request->conn, CONN_RECEIVING);
+	peer_enter(request->peer, PEER_RECEIVING);
 	do
 		r = poll(&wait, 1, -1);
 	while (r < 0 && errno == EINTR);
 	if (r > 0 && !(wait.revents & (POLLRDHUP | POLLHUP | POLLERR)))
 		return MHD_YES;
-	conn_enter(request->conn, CONN_BUSY);
+	peer_enter(request->peer, PEER_BUSY);
 	drain(request);
 	if (request->taken < request->expected || request->failed)
 		return MHD_NO;
@@ -169,20 +169,20 @@ enum MHD_Result request_take(struct request *request, const void *bytes, size_t 
 {
 	enum MHD_Result result;
 
-	conn_enter(request->conn, CONN_BUSY);
+	peer_enter(request->peer, PEER_BUSY);
 	take(request, bytes, size);
 	result = settle(request);
 	if (result != MHD_YES)
 		return result;
 	if (!request->chunked && request->taken < request->expected)
 		return await_more(request);
-	conn_enter(request->conn, CONN_RECEIVING);
+	peer_enter(request->peer, PEER_RECEIVING);
 	return MHD_YES;
 }
 
 enum MHD_Result request_end(struct request *request)
 {
-	conn_enter(request->conn, CONN_BUSY);
+	peer_enter(request->peer, PEER_BUSY);
 	if (!request->response && !request->failed)
 		request->sink->end(request);
 	return answer_queue(request);

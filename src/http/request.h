@@ -9,8 +9,8 @@
 #ifndef TUSFS_HTTP_REQUEST_H
 #define TUSFS_HTTP_REQUEST_H
 
-#include "conn.h"
 #include "fields.h"
+#include "peer.h"
 
 #include "tusfs/digest.h"
 #include "tusfs/http.h"
@@ -44,7 +44,7 @@ enum target { TARGET_NONE, TARGET_BASE, TARGET_UPLOAD };
 
 struct request {
 	const struct site *site;
-	struct conn *conn;
+	struct peer *peer;
 	struct MHD_Connection *mhd;
 	struct fields fields;
 	const char *method; /* the effective one */
@@ -80,7 +80,7 @@ struct request {
 
 /* Refusals: none; NULL when memory is short (logged). */
 struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
-			    struct conn *conn, const char *url, const char *method);
+			    struct peer *peer, const char *url, const char *method);
 /* Ends what is not ended: an append that broke off is cut and kept. Takes NULL. */
 void request_free(struct request *request);
 

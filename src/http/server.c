@@ -1,8 +1,8 @@
 #include "tusfs/http.h"
 
 #include "answer.h"
-#include "conn.h"
 #include "listen.h"
+#include "peer.h"
 #include "request.h"
 
 #include "tusfs/log.h"
@@ -20,7 +20,7 @@
 struct http {
 	struct site site;
 	char *base_path;
-	struct conns *conns;
+	struct peers *peers;
 	struct listener *listeners;
 	struct MHD_Daemon **daemons; /* one a listener */
 	size_t count;
@@ -36,25 +36,25 @@ static enum MHD_Result accept_client(void *arg, const struct sockaddr *address,
 
 	(void)address;
 	(void)size;
-	return conns_full(http->conns) ? MHD_NO : MHD_YES;
+	return peers_full(http->peers) ? MHD_NO : MHD_YES;
 }
 
-static void notify_connection(void *arg, struct MHD_Connection *mhd, void **conn,
+static void notify_connection(void *arg, struct MHD_Connection *mhd, void **peer,
 			      enum MHD_ConnectionNotificationCode code)
 {
 	struct http *http = arg;
 	const union MHD_ConnectionInfo *info;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		conn_end(*conn);
-		*conn = NULL;
+		peer_close(*peer);
+		*peer = NULL;
 		return;
 	}
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	*conn = info ? conn_begin(http->conns, info->connect_fd) : NULL;
+	*peer = info ? peer_open(http->peers, info->connect_fd) : NULL;
 }
 
-static struct conn *conn_of(struct MHD_Connection *mhd)
+static struct peer *peer_of(struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -72,12 +72,12 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *mhd, const char 
 
 	(void)version;
 	if (!request) {
-		struct conn *conn = conn_of(mhd);
+		struct peer *peer = peer_of(mhd);
 
-		if (!conn)
+		if (!peer)
 			return MHD_NO;
-		conn_enter(conn, CONN_BUSY);
-		request = *state = request_new(&http->site, mhd, conn, url, method);
+		peer_enter(peer, PEER_BUSY);
+		request = *state = request_new(&http->site, mhd, peer, url, method);
 		return request ? request_begin(request) : MHD_NO;
 	}
 	*size = 0;
@@ -87,14 +87,14 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *mhd, const char 
 static void notify_completed(void *arg, struct MHD_Connection *mhd, void **state,
 			     enum MHD_RequestTerminationCode code)
 {
-	struct conn *conn = conn_of(mhd);
+	struct peer *peer = peer_of(mhd);
 
 	(void)arg;
 	(void)code;
 	request_free(*state);
 	*state = NULL;
-	if (conn)
-		conn_enter(conn, CONN_WAITING);
+	if (peer)
+		peer_enter(peer, PEER_WAITING);
 }
 
 /* Paths are compared as they were sent: decoding would turn %2e into a dot, and cut at
@@ -143,7 +143,7 @@ static int start_all(struct http *http)
 
 	if (!http->base_path)
 		return failure(-ENOMEM, "start the HTTP server");
-	r = conns_new(config->max_connections, config->idle_timeout, &http->conns);
+	r = peers_new(config->max_connections, config->idle_timeout, &http->peers);
 	if (!r)
 		r = listeners_open(config, &http->listeners, &http->count);
 	return r ? r : start_daemons(http);
@@ -192,13 +192,13 @@ struct http *http_stop(struct http *http)
 	if (!http)
 		return NULL;
 	http_quiesce(http);
-	if (http->conns)
-		conns_shut_down(http->conns);
+	if (http->peers)
+		peers_shut_down(http->peers);
 	for (size_t i = 0; http->daemons && i < http->count; i++)
 		MHD_stop_daemon(http->daemons[i]);
 	for (size_t i = 0; i < http->count; i++)
 		listener_release(&http->listeners[i]);
-	conns_free(http->conns);
+	peers_free(http->peers);
 	free(http->daemons);
 	free(http->listeners);
 	free(http->base_path);

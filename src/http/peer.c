@@ -1,0 +1,123 @@
+#include "peer.h"
+
+#include "reaper.h"
+
+#include "tusfs/clock.h"
+
+#include <sys/socket.h>
+
+int peers_new(unsigned int max, int64_t idle_timeout, struct peers **peers)
+{
+	struct peers *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "make the list of connections");
+	made->max = max;
+	made->idle_timeout = idle_timeout > 0 ? idle_timeout : INT64_MAX;
+	pthread_mutex_init(&made->mutex, NULL);
+	pthread_cond_init(&made->wake, NULL);
+	r = reaper_start(made);
+	if (r) {
+		free(made);
+		return r;
+	}
+	*peers = made;
+	return 0;
+}
+
+struct peers *peers_free(struct peers *peers)
+{
+	if (!peers)
+		return NULL;
+	reaper_stop(peers);
+	assert(!peers->first);
+	pthread_cond_destroy(&peers->wake);
+	pthread_mutex_destroy(&peers->mutex);
+	free(peers);
+	return NULL;
+}
+
+bool peers_full(struct peers *peers)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&peers->mutex);
+
+	(void)lock;
+	return peers->count >= peers->max;
+}
+
+void peers_shut_down(struct peers *peers)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&peers->mutex);
+
+	(void)lock;
+	for (struct peer *peer = peers->first; peer; peer = peer->next)
+		peer_shut_down(peer);
+}
+
+struct peer *peer_open(struct peers *peers, int fd)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+	int64_t now = clock_monotonic();
+
+	if (!peer)
+		return NULL;
+	peer->peers = peers;
+	peer->fd = fd;
+	atomic_init(&peer->phase, PEER_WAITING);
+	atomic_init(&peer->since, now);
+	peer->window_start = now;
+
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&peers->mutex);
+	(void)lock;
+	peer->next = peers->first;
+	if (peer->next)
+		peer->next->previous = peer;
+	peers->first = peer;
+	peers->count++;
+	return peer;
+}
+
+void peer_close(struct peer *peer)
+{
+	struct peers *peers;
+
+	if (!peer)
+		return;
+	peers = peer->peers;
+	pthread_mutex_lock(&peers->mutex);
+	if (peer->previous)
+		peer->previous->next = peer->next;
+	else
+		peers->first = peer->next;
+	if (peer->next)
+		peer->next->previous = peer->previous;
+	peers->count--;
+	pthread_mutex_unlock(&peers->mutex);
+	free(peer);
+}
+
+int peer_fd(const struct peer *peer)
+{
+	return peer->fd;
+}
+
+void peer_enter(struct peer *peer, enum peer_phase phase)
+{
+	if (phase == PEER_WAITING) {
+		atomic_store(&peer->served, true);
+		atomic_store(&peer->since, clock_monotonic());
+	}
+	/* last, so that the reaper never sees a new phase with an old time */
+	atomic_store(&peer->phase, phase);
+}
+
+void peer_received(struct peer *peer, size_t size)
+{
+	atomic_fetch_add(&peer->received, size);
+}
+
+void peer_shut_down(struct peer *peer)
+{
+	shutdown(peer->fd, SHUT_RDWR);
+}

@@ -1,0 +1,52 @@
+/* The peers: every open connection, and the reaper: the thread that shuts down the sockets of
+ * those that idle or are too slow. libmicrohttpd has a time-out of its own, but in the
+ * thread-per-connection mode it spins in its last second, and it takes one byte now and
+ * then for life.
+ *
+ *     WAITING --a head came--> BUSY <--> RECEIVING
+ *        ^                                                |
+ *        `------------------- SENDING <-------------------'
+ *
+ * A connection that works for us (BUSY: it waits for a writer, or the disk) is never
+ * too slow. Thread-safe. */
+#ifndef TUSFS_HTTP_PEER_H
+#define TUSFS_HTTP_PEER_H
+
+#include "tusfs/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct peers;
+struct peer;
+
+enum peer_phase {
+	PEER_WAITING,	/* for the head of a request */
+	PEER_BUSY,	/* in a handler */
+	PEER_RECEIVING, /* for more of a body */
+	PEER_SENDING,	/* an answer */
+};
+
+/* Starts the reaper as well. The caller owns *peers. `idle_timeout` in microseconds;
+ * 0 is never. */
+MUST_CHECK int peers_new(unsigned int max, int64_t idle_timeout, struct peers **peers);
+/* Stops the reaper; all connections must be closed. Takes and returns NULL. */
+struct peers *peers_free(struct peers *peers);
+/* Whether there are as many as there may be. */
+bool peers_full(struct peers *peers);
+/* Shuts every socket down, so that its thread comes to its end. */
+void peers_shut_down(struct peers *peers);
+
+/* `fd` stays the caller's, and open until peer_close(). NULL when memory is short. */
+struct peer *peer_open(struct peers *peers, int fd);
+/* Before the descriptor is closed. Takes NULL. */
+void peer_close(struct peer *peer);
+int peer_fd(const struct peer *peer);
+void peer_enter(struct peer *peer, enum peer_phase phase);
+/* That bytes of a body came. */
+void peer_received(struct peer *peer, size_t size);
+/* Makes the connection come to its end, without blocking. */
+void peer_shut_down(struct peer *peer);
+
+#endif
