@@ -1,14 +1,14 @@
-/* The peers: every open connection, and the reaper: the thread that shuts down the sockets of
- * those that idle or are too slow. libmicrohttpd has a time-out of its own, but in the
- * thread-per-connection mode it spins in its last second, and it takes one byte now and
- * then for life.
+/* The peers: every open connection, and the reaper: the thread that shuts down the
+ * sockets of those that idle or are too slow. libmicrohttpd has a time-out of its own,
+ * but in the thread-per-connection mode it spins in its last second, and one byte now
+ * and then keeps it away for life.
  *
  *     WAITING --a head came--> BUSY <--> RECEIVING
- *        ^                                                |
- *        `------------------- SENDING <-------------------'
+ *        ^                      |
+ *        `------ SENDING <------'
  *
- * A connection that works for us (BUSY: it waits for a writer, or the disk) is never
- * too slow. Thread-safe. */
+ * A peer that waits for us (BUSY: another writer has to stop, or the disk is slow) is
+ * never too slow. Thread-safe. */
 #ifndef TUSFS_HTTP_PEER_H
 #define TUSFS_HTTP_PEER_H
 
