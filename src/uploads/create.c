@@ -83,6 +83,8 @@ static int measure(struct creation *creation, const struct segment *segments)
 	file->length = known ? sum : 0;
 	file->offset = complete ? sum : 0;
 	file->finished = complete ? file->created : 0;
+	if (complete)
+		file->expires = 0;
 	return 0;
 }
 

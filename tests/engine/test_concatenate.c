@@ -1,0 +1,197 @@
+/* Finals: segments that refer to the parts' bytes. */
+#include "engine.h"
+#include "run.h"
+
+#include <string.h>
+
+#define PART 50000
+
+static struct upload_id part(const void *bytes, size_t size)
+{
+	struct file file = engine_upload(FILE_PARTIAL, NULL, bytes, size);
+	struct upload_id id = file.id;
+
+	file_release(&file);
+	return id;
+}
+
+START_TEST(a_final_is_its_parts_in_order_one_of_them_twice)
+{
+	SCOPED(scoped_free)
+	uint8_t *a = engine_noise(PART, 1),
+		*whole = malloc(2 * PART + 3);
+	struct upload_id ids[3] = {part(a, PART), part("bcd", 3)};
+	struct file file;
+
+	ids[2] = ids[0];
+	memcpy(whole, a, PART);
+	memcpy(whole + PART, "bcd", 3);
+	memcpy(whole + PART + 3, a, PART);
+	file = engine_concatenate("final", ids, 3);
+	ck_assert(file_is_complete(&file));
+	ck_assert_uint_eq(file.length, 2 * PART + 3);
+	engine_expect(file.num, whole, 2 * PART + 3);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_final_stays_whole_when_its_parts_are_terminated)
+{
+	SCOPED(scoped_free) uint8_t *a = engine_noise(PART, 2);
+	struct upload_id ids[2] = {part(a, PART), part("small", 5)};
+	struct file one = engine_concatenate("one", ids, 1);
+	struct file two = engine_concatenate("two", ids + 1, 1);
+
+	ck_assert_int_eq(uploads_terminate(engine, ids[0]), 0);
+	ck_assert_int_eq(uploads_terminate(engine, ids[1]), 0);
+	engine_expect(one.num, a, PART);
+	engine_expect(two.num, "small", 5);
+	ck_assert_int_eq(uploads_terminate(engine, one.id), 0);
+	ck_assert_int_eq(uploads_terminate(engine, two.id), 0);
+	file_release(&one);
+	file_release(&two);
+}
+END_TEST
+
+START_TEST(a_part_stays_whole_when_its_final_is_terminated)
+{
+	SCOPED(scoped_free) uint8_t *a = engine_noise(PART, 3);
+	struct upload_id id = part(a, PART);
+	struct file file = engine_concatenate("final", &id, 1), there;
+
+	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+	there = engine_find(id);
+	engine_expect(there.num, a, PART);
+	file_release(&there);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_final_can_be_asked_for_before_its_parts_are_there)
+{
+	struct file a = engine_create(FILE_PARTIAL, NULL, 3);
+	struct file b = engine_create(FILE_PARTIAL, NULL, PART);
+	struct upload_id ids[2] = {a.id, b.id};
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(PART, 4);
+	SCOPED(scoped_free) uint8_t *whole = malloc(PART + 3);
+	struct file file = engine_concatenate("later", ids, 2), now;
+
+	memcpy(whole, "abc", 3);
+	memcpy(whole + 3, bytes, PART);
+	ck_assert(!file_is_complete(&file) && file.length_known);
+	ck_assert_uint_eq(file.length, PART + 3);
+
+	engine_append(b.id, 0, bytes, 1000);
+	now = engine_find(file.id);
+	ck_assert_uint_eq(now.offset, 0); /* behind the gap */
+	file_release(&now);
+	engine_append(a.id, 0, "abc", 3);
+	engine_expect(file.num, whole, 1003);
+	now = engine_find(file.id);
+	ck_assert_uint_eq(now.offset, 1003);
+	file_release(&now);
+	engine_append(b.id, 1000, bytes + 1000, PART - 1000);
+	now = engine_find(file.id);
+	ck_assert(file_is_complete(&now) && now.shown && !now.arriving);
+	ck_assert_uint_eq(now.offset, PART + 3);
+	engine_expect(file.num, whole, PART + 3);
+	file_release(&now);
+	file_release(&file);
+	file_release(&a);
+	file_release(&b);
+}
+END_TEST
+
+static int concatenate(const struct upload_id *ids, size_t count)
+{
+	struct upload_request request = {
+		.kind = FILE_FINAL,
+		.parts = ids,
+		.parts_count = count,
+	};
+	struct file file = {0};
+	int r = uploads_create(engine, &request, &file);
+
+	file_release(&file);
+	return r;
+}
+
+START_TEST(only_partial_uploads_can_be_concatenated)
+{
+	struct file plain = engine_upload(FILE_PLAIN, "plain", "x", 1);
+	struct upload_id id = part("y", 1), ids[2] = {id, {{9}}};
+	struct file final = engine_concatenate("final", &id, 1);
+
+	ck_assert_int_eq(concatenate(&plain.id, 1), REFUSED_PART);
+	ck_assert_int_eq(concatenate(&final.id, 1), REFUSED_PART);
+	ck_assert_int_eq(concatenate(ids, 2), REFUSED_PART);
+	ck_assert_int_eq(uploads_terminate(engine, id), 0);
+	ck_assert_int_eq(concatenate(&id, 1), REFUSED_PART);
+	file_release(&plain);
+	file_release(&final);
+}
+END_TEST
+
+START_TEST(a_final_takes_no_bytes)
+{
+	struct upload_id id = part("y", 1);
+	struct file final = engine_concatenate("final", &id, 1);
+	struct upload_append append = {.offset = 1};
+	struct upload_writer *writer;
+
+	ck_assert_int_eq(upload_writer_open(engine, final.id, &append, &writer),
+			 REFUSED_FINAL);
+	file_release(&final);
+}
+END_TEST
+
+START_TEST(a_repeated_final_is_the_one_made_before)
+{
+	struct upload_id ids[2] = {part("y", 1), part("z", 1)};
+	struct upload_id other[2] = {ids[1], ids[0]};
+	struct file a = engine_concatenate("f", ids, 2);
+	struct file b = engine_concatenate("f", ids, 2);
+	struct file c = engine_concatenate("f", other, 2);
+	struct file d = engine_concatenate("g", ids, 2);
+
+	ck_assert_uint_eq(a.num, b.num);
+	ck_assert_uint_ne(a.num, c.num);
+	ck_assert_uint_ne(a.num, d.num);
+	file_release(&a);
+	file_release(&b);
+	file_release(&c);
+	file_release(&d);
+}
+END_TEST
+
+START_TEST(a_thousand_parts_in_one_final)
+{
+	struct upload_id ids[1000];
+	uint8_t whole[1000];
+	struct file file;
+
+	for (int i = 0; i < 1000; i++) {
+		whole[i] = (uint8_t)i;
+		ids[i] = part(&whole[i], 1);
+	}
+	file = engine_concatenate("many", ids, 1000);
+	engine_expect(file.num, whole, 1000);
+	file_release(&file);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		a_final_is_its_parts_in_order_one_of_them_twice,
+		a_final_stays_whole_when_its_parts_are_terminated,
+		a_part_stays_whole_when_its_final_is_terminated,
+		a_final_can_be_asked_for_before_its_parts_are_there,
+		only_partial_uploads_can_be_concatenated,
+		a_final_takes_no_bytes,
+		a_repeated_final_is_the_one_made_before,
+		a_thousand_parts_in_one_final,
+	};
+
+	return RUN_TESTS(tests, engine_setup, engine_teardown);
+}

@@ -1,0 +1,165 @@
+/* Expiry, on a clock that the test owns. */
+#include "engine.h"
+#include "run.h"
+
+#include "tusfs/clock.h"
+
+#include <string.h>
+
+static int64_t now = INT64_C(1700000000) * CLOCK_SECOND;
+
+int64_t __wrap_clock_now(void);
+int64_t __wrap_clock_now(void)
+{
+	return now;
+}
+
+static struct upload_id gone[16];
+static size_t gone_count;
+
+static void happened(void *arg, const struct upload_event *event)
+{
+	if (event->type == UPLOAD_GONE)
+		gone[gone_count++] = event->file->id;
+}
+
+static void setup(void)
+{
+	struct uploads_observer observer = {happened, NULL};
+
+	engine_setup();
+	engine_close();
+	engine_config.expire_after = 100 * CLOCK_SECOND;
+	engine_config.tombstone_time = 1000 * CLOCK_SECOND;
+	engine_open();
+	uploads_observe(engine, &observer);
+	gone_count = 0;
+}
+
+static void pass(int64_t seconds)
+{
+	now += seconds * CLOCK_SECOND;
+	ck_assert_int_eq(uploads_expire(engine), 0);
+}
+
+START_TEST(an_idle_upload_expires_is_remembered_and_then_forgotten)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", 100), found;
+
+	ck_assert_int_eq(file.expires, now + 100 * CLOCK_SECOND);
+	pass(99);
+	found = engine_find(file.id);
+	file_release(&found);
+	pass(1);
+	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	ck_assert_uint_eq(gone_count, 1);
+	ck_assert(memcmp(&gone[0], &file.id, sizeof(file.id)) == 0);
+	pass(999);
+	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	pass(2);
+	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_NOT_FOUND);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(activity_pushes_the_expiry_forward)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", 100), found;
+
+	pass(60);
+	engine_append(file.id, 0, "a", 1);
+	pass(60);
+	found = engine_find(file.id);
+	ck_assert_int_eq(found.expires, now + 40 * CLOCK_SECOND);
+	file_release(&found);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_finished_upload_does_not_expire_but_a_finished_part_does)
+{
+	struct file file = engine_upload(FILE_PLAIN, "x", "abc", 3), found;
+	struct file part = engine_upload(FILE_PARTIAL, NULL, "abc", 3);
+	struct file final = engine_concatenate("final", &part.id, 1);
+
+	pass(100000);
+	found = engine_find(file.id);
+	ck_assert_int_eq(found.expires, 0);
+	file_release(&found);
+	ck_assert_uint_eq(gone_count, 1);
+	ck_assert(memcmp(&gone[0], &part.id, sizeof(part.id)) == 0);
+	engine_expect(final.num, "abc", 3);
+	file_release(&file);
+	file_release(&part);
+	file_release(&final);
+}
+END_TEST
+
+START_TEST(an_upload_that_is_being_written_does_not_expire)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", 100), found;
+	struct upload_append append = {0};
+	struct upload_writer *writer;
+
+	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
+	pass(1000);
+	ck_assert_int_eq(upload_writer_put(writer, "a", 1), 0);
+	upload_writer_free(writer);
+	found = engine_find(file.id);
+	ck_assert_uint_eq(found.offset, 1);
+	ck_assert_int_eq(found.expires, now + 100 * CLOCK_SECOND);
+	file_release(&found);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_user_can_give_a_finished_upload_a_time_and_take_it_back)
+{
+	struct file file = engine_upload(FILE_PLAIN, "x", "abc", 3), found;
+	struct file arriving = engine_create(FILE_PLAIN, "y", 3);
+
+	ck_assert_int_eq(uploads_set_expiry(engine, arriving.num, now + 1),
+			 REFUSED_PERMISSION);
+	ck_assert_int_eq(uploads_set_expiry(engine, file.num, now + 5 * CLOCK_SECOND),
+			 0);
+	ck_assert_int_eq(uploads_set_expiry(engine, file.num, 0), 0);
+	pass(6);
+	ck_assert_int_eq(uploads_set_expiry(engine, file.num, now + 5 * CLOCK_SECOND),
+			 0);
+	pass(6);
+	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	file_release(&file);
+	file_release(&arriving);
+}
+END_TEST
+
+START_TEST(hundreds_expire_in_one_pass)
+{
+	struct file file, found;
+
+	for (int i = 0; i < 350; i++) {
+		file = engine_create(FILE_PARTIAL, NULL, 10);
+		file_release(&file);
+	}
+	uploads_observe(engine, NULL);
+	pass(101);
+	ck_assert_int_eq(uploads_stat(engine, FILE_NUM_FIRST, &found),
+			 REFUSED_NOT_FOUND);
+	ck_assert_int_eq(uploads_stat(engine, FILE_NUM_FIRST + 349, &found),
+			 REFUSED_NOT_FOUND);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		an_idle_upload_expires_is_remembered_and_then_forgotten,
+		activity_pushes_the_expiry_forward,
+		a_finished_upload_does_not_expire_but_a_finished_part_does,
+		an_upload_that_is_being_written_does_not_expire,
+		a_user_can_give_a_finished_upload_a_time_and_take_it_back,
+		hundreds_expire_in_one_pass,
+	};
+
+	return RUN_TESTS(tests, setup, engine_teardown);
+}
