@@ -81,17 +81,14 @@ MUST_CHECK int catalog_list(struct conn *conn, enum catalog_view view, uint64_t 
 			    bool (*row)(void *arg, const struct file *file), void *arg);
 MUST_CHECK int catalog_count_folders(struct conn *conn, enum catalog_view view,
 				     uint64_t parent, uint64_t *count);
-/* The uploads, at most `room`, that expire at `now` or before, after `*after` in the
- * order of expiry; or those whose sha256 is not known; or all that are receiving, after
- * num `after`. */
+/* At most `room` uploads: that expire at `now` or before, the earliest first; complete
+ * ones whose sha256 is not known; those that are receiving. After num `after`. */
 MUST_CHECK int catalog_expired(struct conn *conn, int64_t now, uint64_t *nums,
 			       size_t room, size_t *count);
 MUST_CHECK int catalog_unhashed(struct conn *conn, uint64_t after, uint64_t *nums,
 				size_t room, size_t *count);
 MUST_CHECK int catalog_receiving(struct conn *conn, uint64_t after, uint64_t *nums,
 				 size_t room, size_t *count);
-/* When the next upload expires; 0 when none does. */
-MUST_CHECK int catalog_next_expiry(struct conn *conn, int64_t *when);
 
 /* ---- bytes ---- */
 

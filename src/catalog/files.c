@@ -342,15 +342,3 @@ int catalog_receiving(struct conn *conn, uint64_t after, uint64_t *nums, size_t 
 	query_u64(&q, 2, room);
 	return query_nums(&q, nums, room, count);
 }
-
-int catalog_next_expiry(struct conn *conn, int64_t *when)
-{
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_NEXT_EXPIRY);
-	bool row;
-	int r = query_step(&q, &row);
-
-	if (r)
-		return r;
-	*when = row ? query_column_i64(&q, 0) : 0;
-	return 0;
-}

@@ -18,8 +18,7 @@ static struct upload_id part(const void *bytes, size_t size)
 START_TEST(a_final_is_its_parts_in_order_one_of_them_twice)
 {
 	SCOPED(scoped_free)
-	uint8_t *a = engine_noise(PART, 1),
-		*whole = malloc(2 * PART + 3);
+	uint8_t *a = engine_noise(PART, 1), *whole = malloc(2 * PART + 3);
 	struct upload_id ids[3] = {part(a, PART), part("bcd", 3)};
 	struct file file;
 
