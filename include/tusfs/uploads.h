@@ -11,7 +11,7 @@
  *
  * All functions are thread-safe; calls on different uploads run in parallel. They may
  * wait for the disk; those that need an upload's writer to stop wait for that, 5 s at
- * most, and say so. None may be called from an observer. */
+ * most, and say so. None may be called from an observer that is told FINISHING. */
 #ifndef TUSFS_UPLOADS_H
 #define TUSFS_UPLOADS_H
 
@@ -79,8 +79,7 @@ MUST_CHECK int uploads_open(const char *path, const struct uploads_config *confi
 			    struct uploads **uploads);
 /* Stops the background threads and closes. All writers and readers must have ended. */
 struct uploads *uploads_close(struct uploads *uploads);
-/* At most one observer at a time; NULL takes it away. Call while no request is running.
- */
+/* At most one observer at a time; NULL takes it away, once no call of it is running. */
 void uploads_observe(struct uploads *uploads, const struct uploads_observer *observer);
 /* Starts the janitor (expiry, forgotten tombstones, removal of blobs, checkpoints) and
  * the hasher. Call once, after the doors have registered and after any fork. */

@@ -27,6 +27,8 @@ struct uploads {
 	struct parking *parking;
 	struct janitor *janitor; /* NULL until the threads run */
 	struct hasher *hasher;	 /* NULL until the threads run */
+	/* Read-locked while the observer is called, so that it can be taken away. */
+	pthread_rwlock_t observing;
 	struct uploads_observer observer;
 	pthread_mutex_t mutex; /* protects the rest */
 	struct live *live[LIVE_BUCKETS];

@@ -4,12 +4,19 @@
 #include <errno.h>
 #include <string.h>
 
+static void call_observer(struct uploads *uploads, const struct upload_event *event)
+{
+	pthread_rwlock_rdlock(&uploads->observing);
+	if (uploads->observer.happened)
+		uploads->observer.happened(uploads->observer.arg, event);
+	pthread_rwlock_unlock(&uploads->observing);
+}
+
 void tell(struct uploads *uploads, enum upload_event_type type, const struct file *file)
 {
 	struct upload_event event = {.type = type, .file = file};
 
-	if (uploads->observer.happened)
-		uploads->observer.happened(uploads->observer.arg, &event);
+	call_observer(uploads, &event);
 }
 
 void outcome_reset(struct outcome *outcome)
@@ -78,8 +85,7 @@ static void tell_finished(struct uploads *uploads, const struct finished *finish
 		.revealed_name = finished->revealed.name,
 	};
 
-	if (uploads->observer.happened)
-		uploads->observer.happened(uploads->observer.arg, &event);
+	call_observer(uploads, &event);
 }
 
 void outcome_tell(struct outcome *outcome, bool committed)

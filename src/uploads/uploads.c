@@ -49,6 +49,7 @@ static void release(struct uploads *uploads, bool clean)
 	catalog_close(uploads->catalog);
 	parking_free(uploads->parking);
 	store_close(uploads->store);
+	pthread_rwlock_destroy(&uploads->observing);
 	pthread_mutex_destroy(&uploads->mutex);
 	free(uploads);
 }
@@ -63,6 +64,7 @@ int uploads_open(const char *path, const struct uploads_config *config,
 		return failure(-ENOMEM, "open store");
 	made->config = *config;
 	pthread_mutex_init(&made->mutex, NULL);
+	pthread_rwlock_init(&made->observing, NULL);
 	r = store_open(path, &made->store);
 	if (!r)
 		r = parking_new(&made->parking);
@@ -89,7 +91,9 @@ struct uploads *uploads_close(struct uploads *uploads)
 
 void uploads_observe(struct uploads *uploads, const struct uploads_observer *observer)
 {
+	pthread_rwlock_wrlock(&uploads->observing);
 	uploads->observer = observer ? *observer : (struct uploads_observer){0};
+	pthread_rwlock_unlock(&uploads->observing);
 }
 
 int uploads_start_threads(struct uploads *uploads)
