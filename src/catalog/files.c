@@ -34,7 +34,7 @@ static void copy_name(struct query *q, int column, struct name *name)
 	const char *text = (const char *)sqlite3_column_text(q->stmt, column);
 
 	if (text)
-		name_set(name, text);
+		strncpy(name->text, text, NAME_BYTES);
 }
 
 /* Reads the row that the query stands on. */

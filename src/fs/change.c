@@ -1,0 +1,198 @@
+/* rm, mv, mkdir and rmdir. */
+#include "operations.h"
+
+#include "notify.h"
+#include "publish.h"
+#include "published.h"
+#include "publisher.h"
+#include "reply.h"
+#include "stat.h"
+#include "view.h"
+#include "watcher.h"
+
+#include <errno.h>
+
+/* What rm may remove from a folder: any upload that it shows. */
+static int find_upload(struct fs *fs, struct node folder, const char *name,
+		       uint64_t *num)
+{
+	struct file file;
+	bool hidden;
+	int r;
+
+	if (folder.place == PLACE_ROOT)
+		return REFUSED_IS_FOLDER;
+	r = view_find(fs, folder, name, &file, &hidden);
+	if (r)
+		return r;
+	*num = file.num;
+	r = file_is_folder(&file) ? REFUSED_IS_FOLDER : 0;
+	file_release(&file);
+	return r;
+}
+
+/* The kernel takes the name away where rm was called. When the upload is also seen
+ * elsewhere, it must hear of that before rm returns. */
+static void answer_removed(fuse_req_t req, struct node folder, struct file *file,
+			   struct watcher_task **task)
+{
+	struct fs *fs = fs_of(req);
+
+	notify_attributes(fs, file->num);
+	if (publish_place(file) == PLACE_COMPLETE)
+		notify_attributes(fs, file->parent);
+	if (folder.place == publish_place(file))
+		fuse_reply_err(req, 0);
+	else
+		watcher_answer_gone(fs->watcher, STEAL(*task), req, file);
+}
+
+/* Replies: err. */
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fs_of(req);
+	struct node folder = node_of(parent);
+	SCOPED(scoped_free) struct watcher_task *task = NULL;
+	struct file file;
+	uint64_t num;
+	int r;
+
+	if (publisher_is(fs->publisher, req)) {
+		reply_result(req, published_unlink(fs, parent, name));
+		return;
+	}
+	r = watcher_task_new(&task);
+	if (!r)
+		r = find_upload(fs, folder, name, &num);
+	if (!r)
+		r = uploads_unlink(fs->uploads, num, &file);
+	if (r) {
+		reply_result(req, r);
+		return;
+	}
+	answer_removed(req, folder, &file, &task);
+	file_release(&file);
+}
+
+/* Whether complete/ shows the name: what is still arriving cannot be moved. */
+static int check_shown(struct fs *fs, struct node folder, const char *name,
+		       fuse_ino_t *ino)
+{
+	struct file file;
+	bool hidden;
+	int r = view_find(fs, folder, name, &file, &hidden);
+
+	if (r)
+		return r;
+	*ino = node_ino(PLACE_COMPLETE, &file);
+	file_release(&file);
+	return 0;
+}
+
+static int rename_in_complete(struct fs *fs, fuse_ino_t parent, const char *name,
+			      fuse_ino_t new_parent, const char *new_name,
+			      unsigned int flags)
+{
+	struct node from = node_of(parent);
+	struct node to = node_of(new_parent);
+	uint64_t replaced = 0;
+	fuse_ino_t ino;
+	int r;
+
+	if (from.place != PLACE_COMPLETE || to.place != PLACE_COMPLETE)
+		return REFUSED_PERMISSION;
+	r = check_shown(fs, from, name, &ino);
+	if (!r)
+		r = uploads_rename(fs->uploads, from.num, name, to.num, new_name, flags,
+				   &replaced);
+	if (r)
+		return r;
+	notify_attributes(fs, ino);
+	notify_attributes(fs, parent);
+	notify_attributes(fs, new_parent);
+	if (replaced)
+		notify_attributes(fs, replaced);
+	return 0;
+}
+
+/* Replies: err. */
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t new_parent, const char *new_name, unsigned int flags)
+{
+	struct fs *fs = fs_of(req);
+	int r;
+
+	if (publisher_is(fs->publisher, req))
+		r = published_rename(fs, parent, name);
+	else
+		r = rename_in_complete(fs, parent, name, new_parent, new_name, flags);
+	reply_result(req, r);
+}
+
+static int make_folder(struct fs *fs, fuse_ino_t parent, const char *name,
+		       struct fuse_entry_param *entry)
+{
+	struct node folder = node_of(parent);
+	struct file file;
+	int r;
+
+	if (folder.place != PLACE_COMPLETE)
+		return REFUSED_PERMISSION;
+	r = uploads_make_folder(fs->uploads, folder.num, name, &file);
+	if (r)
+		return r;
+	notify_attributes(fs, parent);
+	r = entry_of(fs, PLACE_COMPLETE, &file, entry);
+	file_release(&file);
+	return r;
+}
+
+/* Replies: entry, err. */
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param entry;
+	int r;
+
+	if (publisher_is(fs->publisher, req))
+		r = published_create(fs, parent, name, &entry);
+	else
+		r = make_folder(fs, parent, name, &entry);
+	if (r)
+		reply_result(req, r);
+	else
+		fuse_reply_entry(req, &entry);
+}
+
+/* Replies: err. */
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fs_of(req);
+	struct node folder = node_of(parent);
+	int r = REFUSED_PERMISSION;
+
+	if (folder.place == PLACE_COMPLETE)
+		r = uploads_remove_folder(fs->uploads, folder.num, name);
+	if (!r)
+		notify_attributes(fs, parent);
+	reply_result(req, r);
+}
+
+/* Replies: entry, err. */
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t device)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param entry;
+	int r;
+
+	if (!publisher_is(fs->publisher, req)) {
+		fuse_reply_err(req, EROFS);
+		return;
+	}
+	r = published_create(fs, parent, name, &entry);
+	if (r)
+		reply_result(req, r);
+	else
+		fuse_reply_entry(req, &entry);
+}

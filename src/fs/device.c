@@ -1,0 +1,165 @@
+#include "device.h"
+
+#include "mountpoint.h"
+#include "operations.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define READ_AHEAD_KIB 1024 /* the largest request is as large */
+
+/* The end of a socket is the end of the session, as ENODEV is that of the device. */
+static ssize_t read_request(int fd, void *buffer, size_t size, void *arg)
+{
+	struct fs *fs = arg;
+	ssize_t got = read(fd, buffer, size);
+
+	if (got == 0) {
+		errno = ENODEV;
+		return -1;
+	}
+	if (got > 0)
+		passthrough_saw_request(&fs->passthrough, buffer, (size_t)got);
+	return got;
+}
+
+static ssize_t write_reply(int fd, struct iovec *iov, int count, void *arg)
+{
+	struct fs *fs = arg;
+
+	passthrough_mend_reply(&fs->passthrough, iov, count);
+	return writev(fd, iov, count);
+}
+
+static const struct fuse_custom_io device_io = {
+	.read = read_request,
+	.writev = write_reply,
+};
+
+/* Options that libfuse hands to fusermount3; a comma in a value is escaped. */
+static int add_source(struct fuse_args *args, const char *source)
+{
+	SCOPED(scoped_free) char *option = NULL;
+	size_t size;
+	FILE *out = open_memstream(&option, &size);
+
+	if (!out)
+		return -1;
+	fputs("-osubtype=tusfs,fsname=", out);
+	for (; *source; source++) {
+		if (*source == ',' || *source == '\\')
+			fputc('\\', out);
+		fputc(*source, out);
+	}
+	if (fclose(out) != 0)
+		return -1;
+	return fuse_opt_add_arg(args, option);
+}
+
+static int add_arguments(const struct fs *fs, struct fuse_args *args)
+{
+	if (fuse_opt_add_arg(args, "tusfs") || add_source(args, fs->config.source) ||
+	    fuse_opt_add_arg(args, "-odefault_permissions"))
+		return -1;
+	if (fs->config.allow_other && fuse_opt_add_arg(args, "-oallow_other"))
+		return -1;
+	return fs->config.debug ? fuse_opt_add_arg(args, "-d") : 0;
+}
+
+int device_session(struct fs *fs)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+
+	if (add_arguments(fs, &args) == 0)
+		fs->session =
+			fuse_session_new(&args, &operations, sizeof(operations), fs);
+	fuse_opt_free_args(&args);
+	return fs->session ? 0 : failure(-ENOMEM, "make a FUSE session");
+}
+
+int device_use(struct fs *fs, int fd)
+{
+	int r = fuse_session_custom_io(fs->session, &device_io, fd);
+
+	return r ? failure(r, "use descriptor %d", fd) : 0;
+}
+
+static int mount_directly(const struct fs *fs, int fd)
+{
+	char options[128];
+
+	snprintf(options, sizeof(options),
+		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions%s",
+		 fd, geteuid(), getegid(),
+		 fs->config.allow_other ? ",allow_other" : "");
+	if (mount(fs->config.source, fs->config.mountpoint, MOUNT_TYPE,
+		  MS_NOSUID | MS_NODEV | MS_NOATIME, options) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The helper opens the device itself. libfuse says what is wrong. */
+static int mount_by_helper(struct fs *fs)
+{
+	if (fuse_session_mount(fs->session, fs->config.mountpoint) != 0)
+		return failure(-EPERM, "mount on %s", fs->config.mountpoint);
+	fs->by_helper = true;
+	return device_use(fs, fuse_session_fd(fs->session));
+}
+
+int device_mount(struct fs *fs)
+{
+	SCOPED(scoped_close) int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return failure(-errno, "open /dev/fuse");
+	r = mount_directly(fs, fd);
+	if (r == -EPERM)
+		r = mount_by_helper(fs);
+	else if (r)
+		r = failure(r, "mount on %s", fs->config.mountpoint);
+	else
+		r = device_use(fs, dup(fd));
+	if (r)
+		return r;
+	passthrough_init(&fs->passthrough, !fs->by_helper, fs->config.source);
+	fs->mounted = true;
+	return 0;
+}
+
+void device_unmount(struct fs *fs)
+{
+	if (!fs->mounted)
+		return;
+	fs->mounted = false;
+	if (atomic_load(&fs->workers.gone))
+		return;
+	if (mountpoint_detach(fs->config.mountpoint))
+		log_warning("%s stays mounted", fs->config.mountpoint);
+}
+
+void device_read_ahead(struct fs *fs)
+{
+	SCOPED(scoped_close) int fd = -1;
+	char path[64], value[16];
+	struct stat root;
+
+	if (stat(fs->config.mountpoint, &root) < 0)
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
+		 major(root.st_dev), minor(root.st_dev));
+	snprintf(value, sizeof(value), "%d", READ_AHEAD_KIB);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		log_debug("set %s: %s", path, strerror(errno));
+}

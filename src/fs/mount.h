@@ -1,0 +1,49 @@
+/* The mount door's own state, shared by the files of this folder. */
+#ifndef TUSFS_FS_MOUNT_H
+#define TUSFS_FS_MOUNT_H
+
+#include "overlay.h"
+#include "passthrough.h"
+#include "workers.h"
+
+#include "tusfs/fs.h"
+
+#include <fuse_lowlevel.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct open_files;
+struct publisher;
+struct watcher;
+
+struct fs {
+	struct fs_config config; /* a copy: its strings are owned. Fixed. */
+	/* fixed from fs_start() on */
+	struct uploads *uploads;
+	struct fuse_session *session;
+	bool mounted;
+	bool by_helper;		     /* mounted by fusermount3 */
+	struct publisher *publisher; /* NULL: none */
+	struct watcher *watcher;
+	struct open_files *files;
+	/* each thread-safe by itself */
+	struct overlay overlay;
+	struct passthrough passthrough;
+	struct workers workers;
+	/* Whether anybody but the publisher has looked into complete/ or incoming/. As
+	 * long as not, no name in them is in the kernel's caches and nobody can watch
+	 * them, so that nothing is owed. */
+	atomic_bool seen;
+};
+
+/* How long the kernel may keep what it was told: whatever changes under complete/ is
+ * notified; the rest is asked for each time. In seconds. */
+#define KEEP_LONG (24 * 60 * 60.0)
+#define KEEP_NOT  0.0
+
+static inline struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+#endif

@@ -1,0 +1,189 @@
+#include "publish.h"
+
+#include "notify.h"
+#include "publisher.h"
+#include "stat.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum place publish_place(const struct file *file)
+{
+	if (file->kind == FILE_PARTIAL)
+		return PLACE_PARTIAL;
+	return file_is_complete(file) ? PLACE_COMPLETE : PLACE_INCOMING;
+}
+
+/* The path of a name in a folder of the tree; NULL when it has none, or is longer than
+ * a call can take. */
+static char *path_of(struct fs *fs, enum place place, uint64_t folder,
+		     const struct name *name)
+{
+	SCOPED(scoped_free) char *folders = NULL;
+	char *path;
+
+	if (folder != FILE_NUM_TREE && uploads_tree_path(fs->uploads, folder, &folders))
+		return NULL;
+	if (asprintf(&path, "%s/%s/%s%s%s", fs->config.mountpoint,
+		     place == PLACE_INCOMING ? "incoming" : "complete",
+		     folders ? folders : "", folders ? "/" : "", name->text) < 0)
+		return NULL;
+	if (strlen(path) < PATH_MAX)
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* Whether there is a path, and the kernel may be holding or somebody be watching what
+ * it leads to. */
+static bool job_init(struct fs *fs, struct publish_job *job, enum publish_what what,
+		     enum place place, uint64_t folder, const struct name *name)
+{
+	memset(job, 0, sizeof(*job));
+	job->subject.what = what;
+	job->subject.parent = node_folder_ino(place, folder);
+	job->subject.name = *name;
+	job->path = path_of(fs, place, folder, name);
+	return job->path != NULL;
+}
+
+static void job_release(struct publish_job *job)
+{
+	free(job->path);
+	free(job->new_path);
+}
+
+/* The entries that the publisher's calls are answered with are not to be kept: others
+ * ask for themselves. */
+static bool job_describe(struct fs *fs, struct publish_job *job, enum place place,
+			 const struct file *file)
+{
+	struct fuse_entry_param *entry = &job->subject.entry;
+
+	job->subject.num = file->num;
+	if (entry_of(fs, place, file, entry))
+		return false;
+	entry->entry_timeout = KEEP_NOT;
+	entry->attr_timeout = KEEP_NOT;
+	return true;
+}
+
+static bool run_one(struct fs *fs, struct publish_job *job)
+{
+	publisher_run(fs->publisher, job, 1);
+	return job->result == 0;
+}
+
+static void publish_created(struct fs *fs, const struct file *file)
+{
+	SCOPED(job_release) struct publish_job job;
+
+	if (job_init(fs, &job, PUBLISH_CREATE, PLACE_INCOMING, file->parent,
+		     &file->name) &&
+	    job_describe(fs, &job, PLACE_INCOMING, file))
+		run_one(fs, &job);
+}
+
+/* A folder that was not in complete/ before. */
+static void publish_folder(struct fs *fs, const struct upload_event *event)
+{
+	SCOPED(job_release) struct publish_job job;
+	struct file folder;
+	bool done = false;
+
+	if (uploads_stat(fs->uploads, event->revealed, &folder))
+		return;
+	if (job_init(fs, &job, PUBLISH_FOLDER, PLACE_COMPLETE, event->revealed_parent,
+		     &event->revealed_name) &&
+	    job_describe(fs, &job, PLACE_COMPLETE, &folder))
+		done = run_one(fs, &job);
+	file_release(&folder);
+	if (!done)
+		notify_entry(fs,
+			     node_folder_ino(PLACE_COMPLETE, event->revealed_parent),
+			     event->revealed_name.text);
+	notify_folder(fs, event->revealed_parent);
+}
+
+static bool publish_move(struct fs *fs, const struct file *file)
+{
+	SCOPED(job_release) struct publish_job job;
+
+	if (!job_init(fs, &job, PUBLISH_MOVE, PLACE_INCOMING, file->parent,
+		      &file->name))
+		return false;
+	job.subject.num = file->num;
+	job.new_path = path_of(fs, PLACE_COMPLETE, file->parent, &file->name);
+	return job.new_path && run_one(fs, &job);
+}
+
+static void publish_finished(struct fs *fs, const struct upload_event *event)
+{
+	const struct file *file = event->file;
+	bool seen = atomic_load(&fs->seen);
+	bool moved;
+
+	if (seen && event->revealed)
+		publish_folder(fs, event);
+	moved = seen && publish_move(fs, file);
+	overlay_remove(&fs->overlay, file->num);
+	if (!seen)
+		return;
+	if (!moved)
+		notify_entry(fs, node_folder_ino(PLACE_COMPLETE, file->parent),
+			     file->name.text);
+	notify_folder(fs, file->parent);
+}
+
+static bool publish_remove(struct fs *fs, enum place place, const struct file *file)
+{
+	SCOPED(job_release) struct publish_job job;
+
+	return job_init(fs, &job, PUBLISH_REMOVE, place, file->parent, &file->name) &&
+	       job_describe(fs, &job, place, file) && run_one(fs, &job);
+}
+
+void publish_gone(struct fs *fs, const struct file *file)
+{
+	enum place place = publish_place(file);
+
+	if (!atomic_load(&fs->seen))
+		return;
+	notify_attributes(fs, file->num);
+	if (place == PLACE_PARTIAL || publish_remove(fs, place, file) ||
+	    place == PLACE_INCOMING)
+		return;
+	notify_entry(fs, node_folder_ino(PLACE_COMPLETE, file->parent),
+		     file->name.text);
+}
+
+void publish_event(void *arg, const struct upload_event *event)
+{
+	struct fs *fs = arg;
+	const struct file *file = event->file;
+	bool partial = file->parent == FILE_NUM_PARTIAL;
+
+	switch (event->type) {
+	case UPLOAD_FINISHING:
+		if (!partial)
+			overlay_add(&fs->overlay, file->num, file->parent);
+		return;
+	case UPLOAD_NOT_FINISHED:
+		overlay_remove(&fs->overlay, file->num);
+		return;
+	case UPLOAD_CREATED:
+		if (!partial && atomic_load(&fs->seen))
+			publish_created(fs, file);
+		return;
+	case UPLOAD_FINISHED:
+		if (!partial)
+			publish_finished(fs, event);
+		return;
+	case UPLOAD_GONE:
+		publish_gone(fs, file);
+		if (publish_place(file) == PLACE_COMPLETE)
+			notify_folder(fs, file->parent);
+		return;
+	}
+}

@@ -1,0 +1,20 @@
+/* What happened in the engine, told to the kernel and to who watches with inotify.
+ *
+ * A door answers only after this has returned, so that the mount then shows what the
+ * door said. Thread-safe. */
+#ifndef TUSFS_FS_PUBLISH_H
+#define TUSFS_FS_PUBLISH_H
+
+#include "mount.h"
+#include "node.h"
+
+/* The engine's observer; `arg` is the struct fs. */
+void publish_event(void *arg, const struct upload_event *event);
+
+/* In which part of the mount an upload is seen. */
+enum place publish_place(const struct file *file);
+/* An upload has gone; *file is as it was. Waits for the kernel's locks: not for
+ * workers (see notify.h). */
+void publish_gone(struct fs *fs, const struct file *file);
+
+#endif

@@ -1,0 +1,104 @@
+/* A request is one message: what to do, and one or two paths, each with its NUL. */
+#include "publisher_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct message {
+	enum publish_what what;
+	char paths[2 * PATH_MAX];
+};
+
+bool publisher_child_ask(int fd, const struct publish_job *job)
+{
+	enum publish_what what = job->subject.what;
+	const char *second = job->new_path ? job->new_path : "";
+	struct iovec parts[] = {
+		{&what, sizeof(what)},
+		{job->path, strlen(job->path) + 1},
+		{(void *)second, strlen(second) + 1},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
+	ssize_t sent;
+
+	do
+		sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent >= 0;
+}
+
+/* Nothing of the daemon's may live on here: not its terminal or pipes, which others
+ * wait to see closed, and above all not the lock on its store. */
+static int keep_only(int fd)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null >= 0)
+		for (int standard = 0; standard <= STDERR_FILENO; standard++)
+			dup2(null, standard);
+	if (dup2(fd, STDERR_FILENO + 1) < 0)
+		_exit(1);
+	close_range(STDERR_FILENO + 2, ~0U, 0);
+	return STDERR_FILENO + 1;
+}
+
+/* It ends when the daemon does, and not with a signal that is meant for the daemon. */
+static void follow(pid_t parent)
+{
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	prctl(PR_SET_NAME, "tusfs-publish");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || chdir("/") < 0)
+		_exit(1);
+}
+
+static int call(const struct message *message)
+{
+	const char *path = message->paths;
+	const char *second = path + strlen(path) + 1;
+
+	switch (message->what) {
+	case PUBLISH_CREATE:
+		return mknod(path, S_IFREG | 0444, 0);
+	case PUBLISH_FOLDER:
+		return mkdir(path, 0755);
+	case PUBLISH_MOVE:
+		return rename(path, second);
+	case PUBLISH_REMOVE:
+		return unlink(path);
+	case PUBLISH_NOTHING:
+		break;
+	}
+	errno = EINVAL;
+	return -1;
+}
+
+_Noreturn void publisher_child(int fd, pid_t parent)
+{
+	static struct message message;
+
+	follow(parent);
+	fd = keep_only(fd);
+	for (;;) {
+		ssize_t got = recv(fd, &message, sizeof(message), 0);
+		int result;
+
+		if (got < (ssize_t)sizeof(message.what))
+			_exit(0);
+		result = call(&message) < 0 ? -errno : 0;
+		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) < 0)
+			_exit(0);
+	}
+}

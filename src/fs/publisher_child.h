@@ -1,0 +1,16 @@
+/* The child's side of the publisher, and what is said to it. */
+#ifndef TUSFS_FS_PUBLISHER_CHILD_H
+#define TUSFS_FS_PUBLISHER_CHILD_H
+
+#include "publisher.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Serves requests on `fd` until it is closed or `parent` dies. */
+_Noreturn void publisher_child(int fd, pid_t parent);
+/* Sends one request; false when the child is gone. The answer is one int, as
+ * publish_job.result. */
+bool publisher_child_ask(int fd, const struct publish_job *job);
+
+#endif

@@ -1,0 +1,167 @@
+/* The mount's life: prepare, start, stop. */
+#include "device.h"
+#include "mount.h"
+#include "mountpoint.h"
+#include "open_files.h"
+#include "operations.h"
+#include "publish.h"
+#include "publisher.h"
+#include "watcher.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* There is no readdir, so that the kernel always asks for entries with attributes: most
+ * programs that list a folder look at each file, but only after they have read the
+ * whole of it, when the kernel's own guess has failed. */
+static void op_init(void *arg, struct fuse_conn_info *conn)
+{
+	struct fs *fs = arg;
+
+	passthrough_negotiate(&fs->passthrough, conn);
+}
+
+const struct fuse_lowlevel_ops operations = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.readlink = op_readlink,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.symlink = op_symlink,
+	.rename = op_rename,
+	.link = op_link,
+	.open = op_open,
+	.read = op_read,
+	.release = op_release,
+	.opendir = op_opendir,
+	.readdirplus = op_readdirplus,
+	.statfs = op_statfs,
+	.setxattr = op_setxattr,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.removexattr = op_removexattr,
+	.create = op_create,
+};
+
+static bool copy(const char *text, const char **copied)
+{
+	*copied = text ? strdup(text) : NULL;
+	return !text || *copied;
+}
+
+static void fs_free(struct fs *fs)
+{
+	fs->publisher = publisher_free(fs->publisher);
+	overlay_deinit(&fs->overlay);
+	free((char *)fs->config.mountpoint);
+	free((char *)fs->config.source);
+	free((char *)fs->config.base_path);
+	free(fs);
+}
+
+static int init(struct fs *fs, const struct fs_config *config)
+{
+	int r;
+
+	overlay_init(&fs->overlay);
+	fs->config = *config;
+	fs->config.mountpoint = fs->config.source = fs->config.base_path = NULL;
+	if (!copy(config->mountpoint, &fs->config.mountpoint) ||
+	    !copy(config->source, &fs->config.source) ||
+	    !copy(config->base_path, &fs->config.base_path))
+		return failure(-ENOMEM, "prepare the mount");
+	if (!config->mountpoint)
+		return 0;
+	r = mountpoint_check(config->mountpoint);
+	return r ? r : publisher_fork(&fs->publisher);
+}
+
+int fs_prepare(const struct fs_config *config, struct fs **fs)
+{
+	struct fs *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "prepare the mount");
+	r = init(made, config);
+	if (r) {
+		fs_free(made);
+		return r;
+	}
+	*fs = made;
+	return 0;
+}
+
+static int serve(struct fs *fs, void (*ended)(void *arg), void *arg)
+{
+	struct uploads_observer observer = {publish_event, fs};
+	int r = watcher_start(fs, &fs->watcher);
+
+	if (!r && fs->publisher)
+		r = publisher_start(fs->publisher);
+	if (!r)
+		r = workers_start(&fs->workers, fs->session, ended, arg);
+	if (!r)
+		uploads_observe(fs->uploads, &observer);
+	return r;
+}
+
+static int begin(struct fs *fs, struct uploads *uploads)
+{
+	int r;
+
+	fs->uploads = uploads;
+	r = open_files_new(&fs->files);
+	return r ? r : device_session(fs);
+}
+
+int fs_start(struct fs *fs, struct uploads *uploads, void (*ended)(void *arg),
+	     void *arg)
+{
+	int r = begin(fs, uploads);
+
+	if (!r)
+		r = device_mount(fs);
+	if (!r)
+		r = serve(fs, ended, arg);
+	if (!r)
+		device_read_ahead(fs);
+	return r;
+}
+
+int fs_start_on(struct fs *fs, struct uploads *uploads, int fd)
+{
+	int r = begin(fs, uploads);
+
+	if (!r)
+		r = device_use(fs, fd);
+	if (r)
+		close(fd);
+	return r ? r : serve(fs, NULL, NULL);
+}
+
+/* In this order: no more events; what is owed is done while requests are still served;
+ * then no more requests; then the mount is taken away, and with the device closed the
+ * kernel fails what programs still want of it. The publisher cannot be in a call then.
+ */
+struct fs *fs_stop(struct fs *fs)
+{
+	if (!fs)
+		return NULL;
+	if (fs->uploads)
+		uploads_observe(fs->uploads, NULL);
+	fs->watcher = watcher_stop(fs->watcher);
+	publisher_stop(fs->publisher);
+	workers_stop(&fs->workers);
+	device_unmount(fs);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	fs->files = open_files_free(fs->files);
+	fs_free(fs);
+	return NULL;
+}
