@@ -18,6 +18,7 @@ static void start(void)
 
 	ck_assert_int_eq(uploads_open(path, &server.engine, &server.uploads), 0);
 	ck_assert_int_eq(http_start(&server.config, server.uploads, &server.http), 0);
+	ck_assert_int_eq(uploads_start_threads(server.uploads), 0);
 	server.port = http_port(server.http);
 	free(path);
 }
