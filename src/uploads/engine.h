@@ -25,8 +25,8 @@ struct uploads {
 	struct catalog *catalog;
 	struct journal *journal;
 	struct parking *parking;
-	struct janitor *janitor; /* NULL until the threads run */
-	struct hasher *hasher;	 /* NULL until the threads run */
+	struct janitor *janitor;
+	struct hasher *hasher;
 	/* Read-locked while the observer is called, so that it can be taken away. */
 	pthread_rwlock_t observing;
 	struct uploads_observer observer;
@@ -215,14 +215,18 @@ MUST_CHECK int writer_adopt(struct uploads *uploads, struct upload_id id,
 MUST_CHECK int repair(struct uploads *uploads, enum journal_past past,
 		      const struct journal_entry *entries, size_t count);
 
-MUST_CHECK int janitor_start(struct uploads *uploads, struct janitor **janitor);
-struct janitor *janitor_stop(struct janitor *janitor);
-/* There is something to remove. Takes NULL. */
+MUST_CHECK int janitor_new(struct uploads *uploads, struct janitor **janitor);
+MUST_CHECK int janitor_start(struct janitor *janitor);
+/* Stops its thread, if that runs. Takes and returns NULL. */
+struct janitor *janitor_free(struct janitor *janitor);
+/* There is something to remove. */
 void janitor_wake(struct janitor *janitor);
 
-MUST_CHECK int hasher_start(struct uploads *uploads, struct hasher **hasher);
-struct hasher *hasher_stop(struct hasher *hasher);
-/* There is something to hash. Takes NULL. */
+MUST_CHECK int hasher_new(struct uploads *uploads, struct hasher **hasher);
+MUST_CHECK int hasher_start(struct hasher *hasher);
+/* Stops its thread, if that runs. Takes and returns NULL. */
+struct hasher *hasher_free(struct hasher *hasher);
+/* There is something to hash. */
 void hasher_wake(struct hasher *hasher);
 
 static inline bool durable_always(const struct uploads *uploads)

@@ -15,6 +15,7 @@
 struct hasher {
 	struct uploads *uploads;
 	pthread_t thread;
+	bool runs;	/* the thread was started */
 	uint8_t *block; /* only the thread's */
 	atomic_bool stop;
 	pthread_mutex_t mutex; /* protects the rest */
@@ -121,45 +122,51 @@ static void *hasher_run(void *arg)
 	return NULL;
 }
 
-int hasher_start(struct uploads *uploads, struct hasher **hasher)
+int hasher_new(struct uploads *uploads, struct hasher **hasher)
 {
 	struct hasher *made = calloc(1, sizeof(*made));
-	int r = ENOMEM;
 
 	if (!made)
-		return failure(-ENOMEM, "start the hasher");
+		return failure(-ENOMEM, "make the hasher");
+	made->block = malloc(HASH_BLOCK);
+	if (!made->block) {
+		free(made);
+		return failure(-ENOMEM, "make the hasher");
+	}
 	made->uploads = uploads;
 	pthread_mutex_init(&made->mutex, NULL);
 	pthread_cond_init(&made->woken, NULL);
-	made->block = malloc(HASH_BLOCK);
-	if (made->block)
-		r = pthread_create(&made->thread, NULL, hasher_run, made);
-	if (r) {
-		free(made->block);
-		free(made);
-		return failure(-r, "start the hasher");
-	}
 	*hasher = made;
+	return 0;
+}
+
+int hasher_start(struct hasher *hasher)
+{
+	int r = pthread_create(&hasher->thread, NULL, hasher_run, hasher);
+
+	if (r)
+		return failure(-r, "start the hasher");
+	hasher->runs = true;
 	return 0;
 }
 
 void hasher_wake(struct hasher *hasher)
 {
-	if (!hasher)
-		return;
 	pthread_mutex_lock(&hasher->mutex);
 	hasher->wake = true;
 	pthread_cond_signal(&hasher->woken);
 	pthread_mutex_unlock(&hasher->mutex);
 }
 
-struct hasher *hasher_stop(struct hasher *hasher)
+struct hasher *hasher_free(struct hasher *hasher)
 {
 	if (!hasher)
 		return NULL;
-	atomic_store(&hasher->stop, true);
-	hasher_wake(hasher);
-	pthread_join(hasher->thread, NULL);
+	if (hasher->runs) {
+		atomic_store(&hasher->stop, true);
+		hasher_wake(hasher);
+		pthread_join(hasher->thread, NULL);
+	}
 	pthread_cond_destroy(&hasher->woken);
 	pthread_mutex_destroy(&hasher->mutex);
 	free(hasher->block);

@@ -16,6 +16,7 @@
 struct janitor {
 	struct uploads *uploads;
 	pthread_t thread;
+	bool runs;	       /* the thread was started */
 	pthread_mutex_t mutex; /* protects the rest */
 	pthread_cond_t woken;
 	bool wake;
@@ -98,44 +99,52 @@ static void *janitor_run(void *arg)
 	return NULL;
 }
 
-int janitor_start(struct uploads *uploads, struct janitor **janitor)
+int janitor_new(struct uploads *uploads, struct janitor **janitor)
 {
 	struct janitor *made = calloc(1, sizeof(*made));
-	int r;
 
 	if (!made)
-		return failure(-ENOMEM, "start the janitor");
+		return failure(-ENOMEM, "make the janitor");
 	made->uploads = uploads;
 	pthread_mutex_init(&made->mutex, NULL);
 	pthread_cond_init(&made->woken, NULL);
-	r = pthread_create(&made->thread, NULL, janitor_run, made);
-	if (r) {
-		free(made);
-		return failure(-r, "start the janitor");
-	}
 	*janitor = made;
+	return 0;
+}
+
+int janitor_start(struct janitor *janitor)
+{
+	int r = pthread_create(&janitor->thread, NULL, janitor_run, janitor);
+
+	if (r)
+		return failure(-r, "start the janitor");
+	janitor->runs = true;
 	return 0;
 }
 
 void janitor_wake(struct janitor *janitor)
 {
-	if (!janitor)
-		return;
 	pthread_mutex_lock(&janitor->mutex);
 	janitor->wake = true;
 	pthread_cond_signal(&janitor->woken);
 	pthread_mutex_unlock(&janitor->mutex);
 }
 
-struct janitor *janitor_stop(struct janitor *janitor)
+static void janitor_stop(struct janitor *janitor)
 {
-	if (!janitor)
-		return NULL;
 	pthread_mutex_lock(&janitor->mutex);
 	janitor->stop = true;
 	pthread_cond_signal(&janitor->woken);
 	pthread_mutex_unlock(&janitor->mutex);
 	pthread_join(janitor->thread, NULL);
+}
+
+struct janitor *janitor_free(struct janitor *janitor)
+{
+	if (!janitor)
+		return NULL;
+	if (janitor->runs)
+		janitor_stop(janitor);
 	pthread_cond_destroy(&janitor->woken);
 	pthread_mutex_destroy(&janitor->mutex);
 	free(janitor);

@@ -45,6 +45,8 @@ static int open_journal(struct uploads *uploads)
 /* What is left of an engine that did not open, or is closed. */
 static void release(struct uploads *uploads, bool clean)
 {
+	hasher_free(uploads->hasher);
+	janitor_free(uploads->janitor);
 	journal_close(uploads->journal, clean);
 	catalog_close(uploads->catalog);
 	parking_free(uploads->parking);
@@ -69,6 +71,10 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	if (!r)
 		r = parking_new(&made->parking);
 	if (!r)
+		r = janitor_new(made, &made->janitor);
+	if (!r)
+		r = hasher_new(made, &made->hasher);
+	if (!r)
 		r = open_catalog(made);
 	if (!r)
 		r = open_journal(made);
@@ -83,8 +89,6 @@ struct uploads *uploads_close(struct uploads *uploads)
 {
 	if (!uploads)
 		return NULL;
-	hasher_stop(uploads->hasher);
-	janitor_stop(uploads->janitor);
 	release(uploads, true);
 	return NULL;
 }
@@ -98,9 +102,9 @@ void uploads_observe(struct uploads *uploads, const struct uploads_observer *obs
 
 int uploads_start_threads(struct uploads *uploads)
 {
-	int r = janitor_start(uploads, &uploads->janitor);
+	int r = janitor_start(uploads->janitor);
 
-	return r ? r : hasher_start(uploads, &uploads->hasher);
+	return r ? r : hasher_start(uploads->hasher);
 }
 
 int uploads_space(struct uploads *uploads, struct statvfs *space)
