@@ -18,6 +18,10 @@ struct name {
  * nothing is left. */
 bool name_make_safe(const char *bytes, size_t size, struct name *name);
 
+/* Takes `text`, which is a safe name already, as it is; bytes past NAME_BYTES are cut
+ * off. */
+void name_set(struct name *name, const char *text);
+
 /* The n-th sibling of a taken name, n >= 2: "holiday (2).mp4". Still at most 255 bytes.
  */
 void name_number(const struct name *name, uint64_t n, struct name *numbered);

@@ -148,6 +148,14 @@ bool name_make_safe(const char *bytes, size_t size, struct name *name)
 	return make_component(bytes + start, size - start, name);
 }
 
+void name_set(struct name *name, const char *text)
+{
+	size_t length = strnlen(text, NAME_BYTES);
+
+	memcpy(name->text, text, length);
+	name->text[length] = '\0';
+}
+
 void name_number(const struct name *name, uint64_t n, struct name *numbered)
 {
 	struct name original = *name; /* both may be one object */

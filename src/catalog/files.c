@@ -34,7 +34,7 @@ static void copy_name(struct query *q, int column, struct name *name)
 	const char *text = (const char *)sqlite3_column_text(q->stmt, column);
 
 	if (text)
-		strncpy(name->text, text, NAME_BYTES);
+		name_set(name, text);
 }
 
 /* Reads the row that the query stands on. */

@@ -7,11 +7,8 @@
 
 #include <errno.h>
 
-/* How often the catalog's log is copied, and how often it is looked for what expired.
- */
-#define CHECKPOINT_PERIOD (CLOCK_SECOND / 2)
-#define EXPIRY_PERIOD	  (10 * CLOCK_SECOND)
-#define TRASH_BATCH	  256
+#define JANITOR_PERIOD (CLOCK_SECOND / 2)
+#define TRASH_BATCH    256
 
 struct janitor {
 	struct uploads *uploads;
@@ -68,7 +65,7 @@ static int empty_trash(struct uploads *uploads)
 static bool janitor_wait(struct janitor *janitor)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&janitor->mutex);
-	struct timespec deadline = clock_deadline(CHECKPOINT_PERIOD);
+	struct timespec deadline = clock_deadline(JANITOR_PERIOD);
 
 	while (!janitor->wake && !janitor->stop)
 		if (pthread_cond_clockwait(&janitor->woken, &janitor->mutex,
@@ -82,15 +79,12 @@ static void *janitor_run(void *arg)
 {
 	struct janitor *janitor = arg;
 	struct uploads *uploads = janitor->uploads;
-	int64_t expiry = 0;
 	int r;
 
 	do {
 		r = empty_trash(uploads);
-		if (r >= 0 && clock_monotonic() >= expiry) {
+		if (r >= 0)
 			r = uploads_expire(uploads);
-			expiry = clock_monotonic() + EXPIRY_PERIOD;
-		}
 		if (r >= 0)
 			r = catalog_checkpoint(uploads->catalog);
 		if (r < 0)

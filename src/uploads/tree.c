@@ -166,7 +166,7 @@ static int add_folder(struct conn *conn, struct folder_change *change, int64_t n
 	};
 	int r;
 
-	strcpy(folder.name.text, change->name);
+	name_set(&folder.name, change->name);
 	r = catalog_add(conn, &folder);
 	if (!r)
 		change->file = folder;
@@ -332,7 +332,7 @@ static int move(struct conn *conn, const struct renaming *renaming, struct file 
 	int r;
 
 	file->parent = renaming->to;
-	strcpy(file->name.text, renaming->new_name);
+	name_set(&file->name, renaming->new_name);
 	file->changed = now;
 	r = catalog_place(conn, file);
 	if (!r)

@@ -231,6 +231,20 @@ START_TEST(a_megabyte_of_marks_is_made_safe_in_no_time)
 }
 END_TEST
 
+START_TEST(a_name_is_taken_as_it_is_when_set)
+{
+	struct name name;
+
+	memset(name.text, 'x', sizeof(name.text));
+	name_set(&name, "a b");
+	ck_assert_str_eq(name.text, "a b");
+	name_set(&name, LONG_255 LONG_255);
+	ck_assert_str_eq(name.text, LONG_255);
+	name_set(&name, "");
+	ck_assert_str_eq(name.text, "");
+}
+END_TEST
+
 static void assert_numbered(const char *text, uint64_t n, const char *expected)
 {
 	struct name name, numbered;
@@ -342,6 +356,7 @@ int main(void)
 		a_cut_name_is_trimmed_anew,
 		cutting_splits_no_character,
 		a_megabyte_of_marks_is_made_safe_in_no_time,
+		a_name_is_taken_as_it_is_when_set,
 		a_sibling_has_its_number_before_the_extension,
 		a_numbered_name_is_never_too_long,
 		folders_are_all_but_the_last_component,
