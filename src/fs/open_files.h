@@ -19,22 +19,33 @@ enum open_way {
 
 struct open_inode;
 
+/* One open, a plain value, which the kernel keeps for us as the file handle. */
 struct open_file {
-	struct upload_reader *reader;
 	struct open_inode *inode;
 	enum open_way way;
-	int backing_id; /* of OPEN_PASSING */
-	bool keep_cache;
 };
+
+uint64_t open_file_handle(struct open_file open);
+struct open_file open_file_of(uint64_t handle);
 
 MUST_CHECK int open_files_new(struct open_files **files);
 struct open_files *open_files_free(struct open_files *files);
 
-/* Opens an upload's file, described by `file`. The caller owns *open and ends it with
- * open_files_close(). Refusals: NOT_FOUND, GONE. */
-MUST_CHECK int open_files_open(struct fs *fs, const struct file *file,
-			       struct open_file **open);
-void open_files_close(struct fs *fs, struct open_file *open);
+struct open_answer {
+	struct open_file open; /* ended with open_files_close() */
+	int backing_id;	       /* of OPEN_PASSING */
+	bool keep_cache;
+};
+
+/* Opens an upload's file. `file` is its row; NULL when it has none any more: what
+ * somebody has open can be opened again, through /proc/PID/fd. Refusals: NOT_FOUND,
+ * GONE. */
+MUST_CHECK int open_files_open(struct fs *fs, uint64_t num, const struct file *file,
+			       struct open_answer *answer);
+void open_files_close(struct fs *fs, struct open_file open);
+/* The bytes, for as long as the file is open. */
+struct upload_reader *open_file_reader(struct open_file open);
+
 /* Notes what a file that may be open is like now, for the time when it has no row. */
 void open_files_note(struct open_files *files, uint64_t num, const struct stat *stat);
 /* The attributes of a file that is open but has no row any more; false when it is not

@@ -67,12 +67,12 @@ void passthrough_negotiate(struct passthrough *passthrough, struct fuse_conn_inf
 }
 
 int passthrough_reply_open(fuse_req_t req, const struct fuse_file_info *info,
-			   const struct open_file *open)
+			   const struct open_answer *opened)
 {
 	struct fuse_file_info answer = *info;
 
-	if (open->way == OPEN_PASSING)
-		answer.backing_id = open->backing_id;
+	if (opened->open.way == OPEN_PASSING)
+		answer.backing_id = opened->backing_id;
 	return fuse_reply_open(req, &answer);
 }
 
@@ -118,15 +118,15 @@ void passthrough_negotiate(struct passthrough *passthrough, struct fuse_conn_inf
 }
 
 int passthrough_reply_open(fuse_req_t req, const struct fuse_file_info *info,
-			   const struct open_file *open)
+			   const struct open_answer *opened)
 {
 	struct fuse_open_out answer = {
 		.fh = info->fh,
 		.open_flags = FOPEN_NOFLUSH | OPEN_FLAG_PASSTHROUGH,
-		.padding = (uint32_t)open->backing_id,
+		.padding = (uint32_t)opened->backing_id,
 	};
 
-	if (open->way != OPEN_PASSING)
+	if (opened->open.way != OPEN_PASSING)
 		return fuse_reply_open(req, info);
 	return fuse_reply_buf(req, (const char *)&answer, sizeof(answer));
 }

@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 
 struct fs;
-struct open_file;
+struct open_answer;
 
 struct passthrough {
 	bool wanted;		      /* our own mount, so that it may be allowed */
@@ -42,6 +42,6 @@ void passthrough_close(struct fs *fs, int backing_id);
 /* Replies to OPEN. Below 0: the opener was interrupted, and there will be no RELEASE.
  */
 MUST_CHECK int passthrough_reply_open(fuse_req_t req, const struct fuse_file_info *info,
-				      const struct open_file *open);
+				      const struct open_answer *opened);
 
 #endif

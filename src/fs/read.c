@@ -9,22 +9,19 @@
 #include <errno.h>
 #include <fcntl.h>
 
-static struct open_file *open_file_of(const struct fuse_file_info *info)
-{
-	return (struct open_file *)(uintptr_t)info->fh;
-}
-
-static int open_num(struct fs *fs, uint64_t num, struct open_file **open)
+static int open_num(struct fs *fs, uint64_t num, struct open_answer *answer)
 {
 	struct file file;
 	int r = uploads_stat(fs->uploads, num, &file);
 
+	if (r == REFUSED_NOT_FOUND)
+		return open_files_open(fs, num, NULL, answer);
 	if (r)
 		return r;
 	if (file_is_folder(&file))
 		r = REFUSED_IS_FOLDER;
 	else
-		r = file.broken ? -EIO : open_files_open(fs, &file, open);
+		r = file.broken ? -EIO : open_files_open(fs, num, &file, answer);
 	file_release(&file);
 	return r;
 }
@@ -40,25 +37,25 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct fs *fs = fs_of(req);
 	struct node node = node_of(ino);
-	struct open_file *open;
+	struct open_answer answer;
 	int r;
 
 	if (wants_to_write(info->flags)) {
 		fuse_reply_err(req, EROFS);
 		return;
 	}
-	r = node.place == PLACE_COMPLETE ? open_num(fs, node.num, &open)
+	r = node.place == PLACE_COMPLETE ? open_num(fs, node.num, &answer)
 					 : REFUSED_IS_FOLDER;
 	if (r) {
 		reply_result(req, r);
 		return;
 	}
-	info->fh = (uintptr_t)open;
+	info->fh = open_file_handle(answer.open);
 	info->noflush = 1;
-	info->direct_io = open->way == OPEN_DIRECT;
-	info->keep_cache = open->keep_cache;
-	if (passthrough_reply_open(req, info, open) < 0)
-		open_files_close(fs, open);
+	info->direct_io = answer.open.way == OPEN_DIRECT;
+	info->keep_cache = answer.keep_cache;
+	if (passthrough_reply_open(req, info, &answer) < 0)
+		open_files_close(fs, answer.open);
 }
 
 /* Replies: buf, err. */
@@ -73,7 +70,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	r = upload_reader_read(open_file_of(info)->reader, buffer, size,
+	r = upload_reader_read(open_file_reader(open_file_of(info->fh)), buffer, size,
 			       (uint64_t)offset, &got);
 	if (r)
 		reply_result(req, r);
@@ -84,6 +81,6 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 /* Replies: err. */
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	open_files_close(fs_of(req), open_file_of(info));
+	open_files_close(fs_of(req), open_file_of(info->fh));
 	fuse_reply_err(req, 0);
 }
