@@ -25,12 +25,15 @@ refuse() {
 	status=1
 }
 
-# "src/uploads/x.c" is of uploads, "src/x.c" of main.
-module_of() {
-	local rest=${1#src/}
-	case $rest in
-	*/*) echo "${rest%%/*}" ;;
-	*) echo main ;;
+# $module: "src/uploads/x.c" is of uploads, "src/x.c" of main, others of none.
+set_module() {
+	case $file in
+	src/*/*)
+		module=${file#src/}
+		module=${module%%/*}
+		;;
+	src/*) module=main ;;
+	*) module="" ;;
 	esac
 }
 
@@ -50,7 +53,7 @@ check_public() { # a header of include/tusfs/
 		own=${own%.h}
 		allowed="${header_may[${own%%_*}]:-} ${own%%_*}"
 		;;
-	*) allowed=${may[$(module_of "$file")]:-} ;;
+	*) allowed=${may[$module]:-} ;;
 	esac
 	is_in "$name" "$allowed" || refuse "against the arrows"
 }
@@ -74,14 +77,10 @@ check_private() { # "x.h", which must be of the same folder, or what tests share
 }
 
 check_library() { # <x.h>
-	local owner own
-	case $file in
-	src/*) own=$(module_of "$file") ;;
-	include/*) own="" ;;
-	*) return 0 ;;
-	esac
+	local owner
+	[[ $file == tests/* ]] && return 0
 	for owner in "${!library[@]}"; do
-		[[ $header =~ ^(${library[$owner]})$ && $own != "$owner" ]] &&
+		[[ $header =~ ^(${library[$owner]})$ && $module != "$owner" ]] &&
 			refuse "only $owner may know that library"
 	done
 	return 0
@@ -90,6 +89,7 @@ check_library() { # <x.h>
 seen=0
 while IFS=: read -r file _ line; do
 	seen=$((seen + 1))
+	set_module
 	if [[ $line =~ \"(.*)\" ]]; then
 		header=${BASH_REMATCH[1]}
 		case $header in

@@ -12,21 +12,27 @@ banned+="|strtok|asctime|ctime|gmtime|localtime|ttyname|basename|dirname|readdir
 banned+="|tmpnam|tempnam|mktemp|system|popen|alloca|rand|srand|random|srandom"
 banned+="|setjmp|longjmp|usleep"
 
-status=0
-files=$(find src include -name '*.[ch]' -o -name '*.def' | sort)
-[[ -n $files ]] || { echo "no files found"; exit 1; }
+[[ -n $(find src include -name '*.[ch]' -print -quit) ]] || { echo "no files found"; exit 1; }
 
 # A name in front of "(" that no letter, digit, dot or arrow precedes, outside comments.
-for file in $files; do
-	if sed -E 's@/\*.*\*/@@; s@^[[:space:]]*(/?\*).*@@; s@//.*@@' "$file" |
-		grep -nE "(^|[^A-Za-z0-9_.>])($banned)[[:space:]]*\(" |
-		sed "s@^@$file:@"; then
-		status=1
-	fi
-	lines=$(wc -l <"$file")
-	if [[ $lines -gt $lines_max ]]; then
-		echo "$file: $lines lines, $lines_max at most"
-		status=1
-	fi
-done
-exit $status
+find src include \( -name '*.[ch]' -o -name '*.def' \) -exec awk \
+	-v pattern="(^|[^A-Za-z0-9_.>])($banned)[ \t]*[(]" -v most=$lines_max '
+	{
+		code = $0
+		gsub(/\/\*.*\*\//, "", code)
+		sub(/^[ \t]*\/?\*.*/, "", code)
+		sub(/\/\/.*/, "", code)
+		lines[FILENAME]++
+	}
+	code ~ pattern {
+		print FILENAME ":" FNR ": " $0
+		bad = 1
+	}
+	END {
+		for (file in lines)
+			if (lines[file] > most) {
+				print file ": " lines[file] " lines, " most " at most"
+				bad = 1
+			}
+		exit bad
+	}' {} +

@@ -8,12 +8,11 @@ trap 'rm -rf "$tree"' EXIT
 failed=0
 
 plant() { # FILE LINE
-	mkdir -p "$tree/$(dirname "$1")"
+	[[ -d $tree/${1%/*} ]] || mkdir -p "$tree/${1%/*}"
 	printf '%s\n' "$2" >"$tree/$1"
 }
 
 good_tree() {
-	rm -rf "${tree:?}"/*
 	plant include/tusfs/uploads.h '#include "tusfs/error.h"'
 	plant include/tusfs/http.h '#include "tusfs/uploads.h"'
 	plant src/base/text.c '#include <unistr.h>'
@@ -28,9 +27,17 @@ good_tree() {
 	plant tests/unit/test_store.c '#include "run.h"'
 }
 
+plant_in_good_tree() { # FILE LINE; the file is taken away, or as it was, in the next tree
+	if [[ -n ${planted:-} ]]; then
+		rm "$tree/$planted"
+		good_tree
+	fi
+	planted=$1
+	plant "$1" "$2"
+}
+
 refuses() { # SCRIPT FILE LINE
-	good_tree
-	plant "$2" "$3"
+	plant_in_good_tree "$2" "$3"
 	if "$here/$1" "$tree" >/dev/null; then
 		echo "$1 lets pass: $2: $3"
 		failed=1
@@ -38,11 +45,11 @@ refuses() { # SCRIPT FILE LINE
 }
 
 passes() { # SCRIPT FILE LINE
-	good_tree
-	plant "$2" "$3"
+	plant_in_good_tree "$2" "$3"
 	"$here/$1" "$tree" || { echo "$1 refuses: $2: $3"; failed=1; }
 }
 
+good_tree
 passes arrows.sh src/uploads/x.c '#include "tusfs/store.h"'
 passes arrows.sh src/fs/x.c '#include "tusfs/uploads.h"'
 passes arrows.sh src/catalog/x.c '#include "tusfs/name.h"'
