@@ -5,14 +5,6 @@
 PATH=$PATH:/usr/sbin
 need nginx
 examples=$here/../../contrib/proxy
-proxy=
-
-stop_proxy() {
-	[ -z "$proxy" ] || kill "$proxy"
-	[ -z "$proxy" ] || wait "$proxy" || true
-	proxy=
-}
-trap 'status=$?; stop_proxy; (exit $status); cleanup' EXIT
 
 free_port() {
 	/usr/bin/python3 -c 'import socket
@@ -38,7 +30,7 @@ start_nginx() {
 	} >"$dir/nginx.conf"
 	[ "$(id -u)" != 0 ] || sed -i '1s/^/user root; /' "$dir/nginx.conf"
 	nginx -c "$dir/nginx.conf" -e "$dir/nginx.log" &
-	proxy=$!
+	others=($!)
 }
 
 start_caddy() {
@@ -49,7 +41,7 @@ start_caddy() {
 		example Caddyfile
 	} >"$dir/Caddyfile"
 	HOME=$dir caddy run --adapter caddyfile --config "$dir/Caddyfile" 2>"$dir/caddy.log" &
-	proxy=$!
+	others=($!)
 }
 
 answers() { curl -sS -o /dev/null -X OPTIONS "http://127.0.0.1:$1$base" 2>/dev/null; }
@@ -83,7 +75,9 @@ resume_through() {
 	same "$(patch "$url" "$size" "$dir/piece")" 204 PATCH
 	cmp "$mnt/complete/$1.bin" "$dir/$1.bin"
 	curl -sS "$url" | cmp - "$dir/$1.bin"
-	stop_proxy
+	kill "${others[0]}"
+	wait "${others[0]}" || true
+	others=()
 }
 
 start --trust-proxy --absolute-location

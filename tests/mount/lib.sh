@@ -12,6 +12,7 @@ log=$dir/log
 base=/files/
 pid=
 port=
+others=() # processes that end with the test
 touch "$log"
 mkdir "$mnt"
 
@@ -19,10 +20,8 @@ cleanup() {
 	local status=$?
 	trap - EXIT
 	set +e
-	if [ -n "$pid" ]; then
-		kill -9 "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	fi
+	kill -9 ${pid:+"$pid"} "${others[@]}" 2>/dev/null
+	wait 2>/dev/null
 	while grep -q " $mnt " /proc/self/mounts; do umount -l "$mnt" || break; done
 	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
 		echo "--- the daemon's log:"
@@ -117,14 +116,13 @@ base64_of() { printf %s "$1" | base64 -w0; }
 # header NAME: the value of a header in the answer that curl -D or -I wrote to stdin.
 header() { tr -d '\r' | sed -n "s/^$1: //Ip" | tail -n 1; }
 
-# create LENGTH NAME [CURL OPTION...]: prints the new upload's whole URL.
+# create LENGTH NAME [TYPE]: prints the new upload's whole URL.
 create() {
-	local length=$1 name=$2 location
-	shift 2
-	location=$(tus -o /dev/null -D - -X POST -H "Upload-Length: $length" \
-		-H "Upload-Metadata: filename $(base64_of "$name")" "$@" "$server$base" |
-		header Location)
-	[ -n "$location" ] || fail "no Location for $name"
+	local metadata location
+	metadata="filename $(base64_of "$2")${3:+,filetype $(base64_of "$3")}"
+	location=$(tus -o /dev/null -D - -X POST -H "Upload-Length: $1" \
+		-H "Upload-Metadata: $metadata" "$server$base" | header Location)
+	[ -n "$location" ] || fail "no Location for $2"
 	echo "$server$location"
 }
 
@@ -146,8 +144,8 @@ slice() { tail -c +"$(($2 + 1))" "$1" | head -c "$3" || true; }
 # leaves the connection open as descriptor 9.
 send_part() {
 	exec 9<>"/dev/tcp/127.0.0.1/$port"
-	printf 'PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: %s\r\n' \
-		"${1#"$server"}" "$2" >&9
+	printf 'PATCH %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: %s\r\n' \
+		"${1#"$server"}" "$port" "$2" >&9
 	printf 'Content-Type: application/offset+octet-stream\r\nContent-Length: %s\r\n\r\n' \
 		"$3" >&9
 	cat "$4" >&9

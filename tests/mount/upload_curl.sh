@@ -13,8 +13,7 @@ piece() { slice "$file" "$1" "$2" >"$dir/piece"; }
 
 start
 step "a new upload is an empty file in incoming/"
-url=$(create "$size" holiday.mp4 -H \
-	"Upload-Metadata: filename $(base64_of holiday.mp4),filetype $(base64_of video/mp4)")
+url=$(create "$size" holiday.mp4 video/mp4)
 id=${url##*/}
 [[ $id =~ ^[0-9a-f]{32}$ ]] || fail "the id is $id"
 same "$(size_of "$mnt/incoming/holiday.mp4")" 0 size
@@ -77,7 +76,7 @@ exec 8<"$mnt/incoming/holiday.mp4"
 same "$(patch "$url" "$reached" "$dir/piece")" 204 PATCH
 [ ! -e "$mnt/incoming/holiday.mp4" ] || fail "it is still in incoming/"
 cmp "$mnt/complete/holiday.mp4" "$file"
-cmp /dev/fd/8 "$file" || fail "a file that was open before the end"
+cmp - "$file" <&8 || fail "a file that was open before the end"
 exec 8<&-
 tus "$url" | cmp - "$file"
 same "$(readlink -e "$mnt/by-id/$id")" "$mnt/complete/holiday.mp4" "by-id link"
@@ -125,7 +124,7 @@ step "rm terminates an upload, but not under a reader"
 exec 8<"$path"
 rm "$path"
 same "$(status_of "$url")" 410 "HEAD after rm"
-cmp /dev/fd/8 "$file"
+cmp - "$file" <&8
 exec 8<&-
 rm "$mnt/by-id/${other##*/}"
 same "$(status_of "$other")" 410 "HEAD after rm through by-id"
