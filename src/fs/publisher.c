@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ struct queue {
 
 struct publisher {
 	int fd;
+	struct publisher_shared *shared;
 	pid_t child;	/* to be reaped */
 	atomic_int pid; /* recognised in requests; 0 once it is gone */
 	pthread_t thread;
@@ -33,6 +35,7 @@ struct publisher {
 	struct queue waiting;
 	struct queue sent;
 	unsigned int sent_count;
+	uint64_t last_number;
 	bool gone;
 	bool stopping;
 };
@@ -62,32 +65,50 @@ static struct publish_job *queue_take(struct queue *queue)
 	return job;
 }
 
-int publisher_fork(struct publisher **publisher)
+static int fork_child(struct publisher *publisher)
 {
-	struct publisher *made = calloc(1, sizeof(*made));
 	pid_t self = getpid();
 	int fds[2];
 
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return failure(-errno, "make the publisher's socket");
+	publisher->child = fork();
+	if (publisher->child == 0)
+		publisher_child(fds[1], self, publisher->shared);
+	close(fds[1]);
+	if (publisher->child < 0) {
+		close(fds[0]);
+		return failure(-errno, "fork the publisher");
+	}
+	publisher->fd = fds[0];
+	atomic_store(&publisher->pid, publisher->child);
+	return 0;
+}
+
+static void release(struct publisher *publisher)
+{
+	if (publisher->shared != MAP_FAILED)
+		munmap(publisher->shared, sizeof(*publisher->shared));
+	free(publisher);
+}
+
+int publisher_fork(struct publisher **publisher)
+{
+	struct publisher *made = calloc(1, sizeof(*made));
+	int r;
+
 	if (!made)
 		return failure(-ENOMEM, "make the publisher");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
-		free(made);
-		return failure(-errno, "make the publisher's socket");
-	}
-	made->child = fork();
-	if (made->child < 0) {
-		int r = failure(-errno, "fork the publisher");
-
-		close(fds[0]);
-		close(fds[1]);
-		free(made);
+	made->shared = mmap(NULL, sizeof(*made->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (made->shared == MAP_FAILED)
+		r = failure(-errno, "make the publisher's memory");
+	else
+		r = fork_child(made);
+	if (r) {
+		release(made);
 		return r;
 	}
-	if (made->child == 0)
-		publisher_child(fds[1], self);
-	close(fds[1]);
-	made->fd = fds[0];
-	atomic_store(&made->pid, made->child);
 	pthread_mutex_init(&made->mutex, NULL);
 	pthread_cond_init(&made->wanted, NULL);
 	queue_init(&made->waiting);
@@ -210,7 +231,7 @@ struct publisher *publisher_free(struct publisher *publisher)
 		;
 	pthread_cond_destroy(&publisher->wanted);
 	pthread_mutex_destroy(&publisher->mutex);
-	free(publisher);
+	release(publisher);
 	return NULL;
 }
 
@@ -222,6 +243,7 @@ static void submit(struct publisher *publisher, struct publish_job *job)
 		finish(job, -EPIPE);
 		return;
 	}
+	job->number = ++publisher->last_number;
 	queue_add(&publisher->waiting, job);
 	pthread_cond_signal(&publisher->wanted);
 }
@@ -258,8 +280,11 @@ bool publisher_claims(struct publisher *publisher, fuse_ino_t parent, const char
 		      struct publish_subject *subject)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&publisher->mutex);
+	uint64_t at = atomic_load(&publisher->shared->at);
 	const struct publish_job *job = publisher->sent.first;
 
+	while (job && job->number != at)
+		job = job->next;
 	if (!job || job->subject.parent != parent ||
 	    strcmp(job->subject.name.text, name) != 0)
 		return false;

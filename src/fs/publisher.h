@@ -9,8 +9,8 @@
  * keep a killed daemon from ending, and its mount from going away. It is forked before
  * there is a thread or the device is open, and dies with the daemon.
  *
- * Requests go to it in order, a few ahead of the answers; the first one that is not
- * answered is the one it is at. Thread-safe. */
+ * Requests go to it in order, a few ahead of the answers; it notes in memory shared
+ * with us which one it is at. Thread-safe. */
 #ifndef TUSFS_FS_PUBLISHER_H
 #define TUSFS_FS_PUBLISHER_H
 
@@ -47,6 +47,7 @@ struct publish_job {
 	char *new_path; /* of PUBLISH_MOVE */
 	int result;	/* 0, or the negative errno of the call */
 	/* the publisher's own */
+	uint64_t number;
 	bool done;
 	pthread_cond_t finished;
 	struct publish_job *next;

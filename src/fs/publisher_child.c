@@ -1,10 +1,12 @@
-/* A request is one message: what to do, and one or two paths, each with its NUL. */
+/* A request is one message: its number, what to do, and one or two paths, each with its
+ * NUL. */
 #include "publisher_child.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,17 +15,22 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-struct message {
+struct head {
+	uint64_t number;
 	enum publish_what what;
+};
+
+struct message {
+	struct head head;
 	char paths[2 * PATH_MAX];
 };
 
 bool publisher_child_ask(int fd, const struct publish_job *job)
 {
-	enum publish_what what = job->subject.what;
+	struct head head = {.number = job->number, .what = job->subject.what};
 	const char *second = job->new_path ? job->new_path : "";
 	struct iovec parts[] = {
-		{&what, sizeof(what)},
+		{&head, sizeof(head)},
 		{job->path, strlen(job->path) + 1},
 		{(void *)second, strlen(second) + 1},
 	};
@@ -69,7 +76,7 @@ static int call(const struct message *message)
 	const char *path = message->paths;
 	const char *second = path + strlen(path) + 1;
 
-	switch (message->what) {
+	switch (message->head.what) {
 	case PUBLISH_CREATE:
 		return mknod(path, S_IFREG | 0444, 0);
 	case PUBLISH_FOLDER:
@@ -85,7 +92,7 @@ static int call(const struct message *message)
 	return -1;
 }
 
-_Noreturn void publisher_child(int fd, pid_t parent)
+_Noreturn void publisher_child(int fd, pid_t parent, struct publisher_shared *shared)
 {
 	static struct message message;
 
@@ -95,8 +102,9 @@ _Noreturn void publisher_child(int fd, pid_t parent)
 		ssize_t got = recv(fd, &message, sizeof(message), 0);
 		int result;
 
-		if (got < (ssize_t)sizeof(message.what))
+		if (got < (ssize_t)sizeof(message.head))
 			_exit(0);
+		atomic_store(&shared->at, message.head.number);
 		result = call(&message) < 0 ? -errno : 0;
 		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) < 0)
 			_exit(0);

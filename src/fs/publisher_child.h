@@ -7,8 +7,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* In memory that both processes share. */
+struct publisher_shared {
+	_Atomic uint64_t at; /* the number of the job that the child is at */
+};
+
 /* Serves requests on `fd` until it is closed or `parent` dies. */
-_Noreturn void publisher_child(int fd, pid_t parent);
+_Noreturn void publisher_child(int fd, pid_t parent, struct publisher_shared *shared);
 /* Sends one request; false when the child is gone. The answer is one int, as
  * publish_job.result. */
 bool publisher_child_ask(int fd, const struct publish_job *job);
