@@ -1,0 +1,402 @@
+/* What no honest client sends. Each case is answered with 4xx or a closed connection,
+ * and a fresh connection is served afterwards. */
+#include "run.h"
+#include "server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LINE "POST /files/ HTTP/1.1\r\n"
+#define HOST "Host: x\r\n"
+#define TUS  "Tus-Resumable: 1.0.0\r\n"
+#define OK   LINE HOST TUS "Upload-Length: 5\r\n"
+
+/* Sends these bytes, and no more, and reads what comes. */
+static void assert_harmless(const char *bytes, size_t size)
+{
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+	SCOPED(reply_release) struct reply reply = {0};
+
+	client_send(fd, bytes, size);
+	shutdown(fd, SHUT_WR);
+	reply = client_receive(fd, "POST");
+	/* 505: the version of HTTP is none */
+	ck_assert_msg(reply.status == 0 || reply.status == 505 ||
+			      (reply.status >= 400 && reply.status < 500),
+		      "%d for\n%.200s", reply.status, bytes);
+	assert_alive();
+}
+
+static void assert_all_harmless(const char *const requests[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		assert_harmless(requests[i], strlen(requests[i]));
+}
+
+#define ASSERT_ALL_HARMLESS(requests)                                                  \
+	assert_all_harmless(requests, sizeof(requests) / sizeof((requests)[0]))
+
+START_TEST(what_is_not_http_harms_nothing)
+{
+	static const char *const requests[] = {
+		"\r\n\r\n\r\n",
+		"x\r\n\r\n",
+		"GET\r\n\r\n",
+		"GET /files/\r\n\r\n",
+		"GET /files/ HTTP/9.9\r\n" HOST "\r\n",
+		"GET /files/ HTTP/1.1 HTTP/1.1\r\n" HOST "\r\n",
+		" GET /files/ HTTP/1.1\r\n" HOST "\r\n",
+		"\x16\x03\x01\x02",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		LINE "no colon\r\n\r\n",
+		LINE HOST ": no name\r\n\r\n",
+		LINE "\r\n",
+		"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",
+		"CONNECT x:80 HTTP/1.1\r\n" HOST "\r\n",
+		"TRACE /files/ HTTP/1.1\r\n" HOST "\r\n",
+	};
+
+	ASSERT_ALL_HARMLESS(requests);
+}
+END_TEST
+
+START_TEST(framing_that_two_servers_read_differently_is_refused)
+{
+	static const char *const requests[] = {
+		OK PATCH_TYPE
+		"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"0\r\n\r\n",
+		OK PATCH_TYPE
+		"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
+		"hello",
+		OK PATCH_TYPE "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: 5, 5\r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: -5\r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: +5\r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: 0x5\r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: \r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: 9223372036854775808\r\n\r\nhello",
+		OK PATCH_TYPE "Content-Length: 18446744073709551620\r\n\r\nhello",
+		OK PATCH_TYPE "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+		OK PATCH_TYPE "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+		OK PATCH_TYPE "Transfer-Encoding: identity\r\n\r\nhello",
+		OK PATCH_TYPE
+		"Transfer-Encoding: chunked\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		OK PATCH_TYPE "Transfer-Encoding:\r\n\r\n0\r\n\r\n",
+		OK "Host: y\r\n\r\n",
+		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloxx\r\n",
+		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n",
+		OK PATCH_TYPE
+		"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\n\r\n",
+	};
+
+	ASSERT_ALL_HARMLESS(requests);
+}
+END_TEST
+
+START_TEST(what_follows_doubtful_framing_is_not_a_request)
+{
+	SCOPED(scoped_free) char *path = create_complete("", "hello");
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+	SCOPED(reply_release) struct reply reply = {0};
+
+	client_print(fd,
+		     OK PATCH_TYPE
+		     "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+		     "DELETE %s HTTP/1.1\r\n" HOST TUS "\r\n",
+		     path);
+	reply = client_receive(fd, "POST");
+	ck_assert_int_eq(reply.status, 400);
+	ck_assert(client_closed(fd));
+	assert_content(path, "hello");
+}
+END_TEST
+
+START_TEST(fields_sent_twice_are_refused)
+{
+	static const char *const requests[] = {
+		OK "Upload-Length: 6\r\n\r\n",
+		OK "upload-length: 5\r\n\r\n",
+		OK TUS "\r\n",
+		OK "Upload-Metadata: a\r\nUpload-Metadata: b\r\n\r\n",
+		OK "Upload-Concat: partial\r\nUpload-Concat: partial\r\n\r\n",
+		OK
+		"X-HTTP-Method-Override: POST\r\n"
+		"X-HTTP-Method-Override: DELETE\r\n\r\n",
+		OK PATCH_TYPE PATCH_TYPE "Content-Length: 5\r\n\r\nhello",
+		OK "Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n",
+	};
+
+	ASSERT_ALL_HARMLESS(requests);
+}
+END_TEST
+
+/* libmicrohttpd 0.9.75 glues a folded line to the name of its field. */
+START_TEST(a_folded_line_loses_nothing_in_silence)
+{
+	SCOPED(reply_release)
+	struct reply reply = ask("POST", "/files/",
+				 "Upload-Length: 5\r\nUpload-Metadata: a YQ==,\r\n"
+				 " b Yg==\r\n",
+				 NULL);
+
+	if (reply.status == 201) {
+		SCOPED(scoped_free)
+		char *path = strdup(reply_field(&reply, "Location"));
+
+		reply_release(&reply);
+		reply = ask("HEAD", path, "", NULL);
+		ck_assert_ptr_nonnull(
+			strstr(reply_field(&reply, "Upload-Metadata"), "b Yg=="));
+	} else {
+		ck_assert_int_eq(reply.status, 400);
+	}
+}
+END_TEST
+
+/* A request with one field of so many bytes. */
+static int status_with_field_of(const char *name, size_t size)
+{
+	SCOPED(scoped_free) char *fields = malloc(size + 100);
+	size_t n = snprintf(fields, 100, "Upload-Length: 1\r\n%s: ", name);
+
+	memset(fields + n, 'A', size);
+	memcpy(fields + n + size, "\r\n", 3);
+	return ask_status("POST", "/files/", fields, NULL);
+}
+
+START_TEST(long_headers_are_431)
+{
+	ck_assert_int_eq(status_with_field_of("X-Long", 30000), 201);
+	ck_assert_int_eq(status_with_field_of("X-Long", 70000), 431);
+	ck_assert_int_eq(status_with_field_of("X-Long", 200000), 431);
+	ck_assert_int_eq(status_with_field_of("Upload-Metadata", 100000), 431);
+	ck_assert_int_eq(status_with_field_of("Upload-Concat", 140000), 431);
+	ck_assert_int_eq(status_with_field_of("Upload-Checksum", 60000), 400);
+	ck_assert_int_eq(status_with_field_of("Host2", 66000), 431);
+	assert_alive();
+}
+END_TEST
+
+START_TEST(a_header_without_end_is_refused)
+{
+	SCOPED(scoped_free) char *line = malloc(1001);
+
+	memset(line, 'a', 1000);
+	line[1000] = '\0';
+	for (int with_lines = 0; with_lines < 2; with_lines++) {
+		SCOPED(scoped_close) int fd = client_connect(server.port);
+		SCOPED(reply_release) struct reply reply = {0};
+		bool open = client_print(fd, LINE HOST "X: ");
+
+		for (int i = 0; open && i < 1000; i++)
+			open = client_print(fd, "%s%s", line,
+					    with_lines ? "\r\nY: " : "");
+		shutdown(fd, SHUT_WR);
+		reply = client_receive(fd, "POST");
+		ck_assert(reply.status == 431 || reply.status == 400 ||
+			  reply.status == 0);
+		assert_alive();
+	}
+}
+END_TEST
+
+START_TEST(thousands_of_short_fields_are_harmless)
+{
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+	SCOPED(reply_release) struct reply reply = {0};
+
+	client_print(fd, OK);
+	for (int i = 0; i < 20000; i++)
+		if (!client_print(fd, "a: b\r\n"))
+			break;
+	client_print(fd, "\r\n");
+	reply = client_receive(fd, "POST");
+	ck_assert(reply.status == 431 || reply.status == 0 || reply.status == 201);
+	assert_alive();
+}
+END_TEST
+
+#define ID "0123456789abcdef0123456789abcdef"
+
+START_TEST(odd_ids_are_not_found)
+{
+	static const char *const ids[] = {
+		"..",
+		"../",
+		"../../etc/passwd",
+		"%2e%2e",
+		"%2e%2e%2fetc%2fpasswd",
+		ID "%00",
+		ID "%00.png",
+		ID "/",
+		ID "/x",
+		ID "0",
+		"0123456789ABCDEF0123456789ABCDEF",
+		"%30123456789abcdef0123456789abcdef",
+		"0123456789abcdef0123456789abcde",
+		"0123456789abcdef0123456789abcde%",
+		"' OR 1=1 --",
+		"\xff\xfe",
+		"./" ID,
+		"/" ID,
+		ID "#x",
+		ID "&",
+	};
+	static const char *const methods[] = {"HEAD", "PATCH", "DELETE", "GET"};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		for (size_t j = 0; j < 4; j++) {
+			SCOPED(scoped_free) char *path = NULL;
+			int status;
+
+			ck_assert_int_ge(asprintf(&path, "/files/%s", ids[i]), 0);
+			status = ask_status(methods[j], path, "", NULL);
+			ck_assert_msg(status == 404 || status == 400 || status == 0,
+				      "%s %s: %d", methods[j], ids[i], status);
+		}
+	assert_alive();
+}
+END_TEST
+
+START_TEST(a_long_id_is_not_found)
+{
+	for (size_t size = 4096; size <= 300000; size += 98000) {
+		SCOPED(scoped_free) char *path = malloc(size + 8);
+		int status;
+
+		memcpy(path, "/files/", 7);
+		memset(path + 7, 'a', size);
+		path[7 + size] = '\0';
+		status = ask_status("GET", path, "", NULL);
+		ck_assert(status == 404 || status == 414 || status == 431 ||
+			  status == 0);
+		assert_alive();
+	}
+}
+END_TEST
+
+START_TEST(a_nul_in_a_request_is_harmless)
+{
+	static const char in_path[] = "GET /files/" ID "\0x HTTP/1.1\r\n" HOST "\r\n";
+	static const char in_field[] = OK "Upload-Metadata: a Y\0Q==\r\n\r\n";
+	static const char in_name[] = OK "Upload-\0Metadata: a Y\r\n\r\n";
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+	SCOPED(reply_release) struct reply reply = {0};
+
+	assert_harmless(in_path, sizeof(in_path) - 1);
+	assert_harmless(in_field, sizeof(in_field) - 1);
+	client_send(fd, in_name, sizeof(in_name) - 1);
+	reply = client_receive(fd, "POST");
+	ck_assert_int_lt(reply.status, 500);
+	assert_alive();
+}
+END_TEST
+
+START_TEST(pipelined_requests_are_answered_in_order)
+{
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 10\r\n");
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+
+	client_print(fd,
+		     "PATCH %s HTTP/1.1\r\n" HOST TUS PATCH_TYPE
+		     "Upload-Offset: 0\r\nContent-Length: 5\r\n\r\nhello"
+		     "HEAD %s HTTP/1.1\r\n" HOST TUS
+		     "\r\n"
+		     "PATCH %s HTTP/1.1\r\n" HOST TUS PATCH_TYPE
+		     "Upload-Offset: 9\r\nContent-Length: 5\r\n\r\nxxxxx"
+		     "PATCH %s HTTP/1.1\r\n" HOST TUS PATCH_TYPE
+		     "Upload-Offset: 5\r\nContent-Length: 5\r\n\r\nworld"
+		     "GET %s HTTP/1.1\r\n" HOST "\r\n",
+		     path, path, path, path, path);
+	for (int i = 0; i < 5; i++) {
+		static const int expected[] = {204, 200, 409, 204, 200};
+		SCOPED(reply_release)
+		struct reply reply = client_receive(fd, i == 1 ? "HEAD" : "GET");
+
+		ck_assert_int_eq(reply.status, expected[i]);
+		if (i == 4)
+			ck_assert_str_eq(reply.body, "helloworld");
+	}
+}
+END_TEST
+
+/* Noise from a fixed generator, so that a failure can be repeated. */
+START_TEST(noise_is_harmless)
+{
+	uint32_t state = 12345;
+
+	for (int round = 0; round < 300; round++) {
+		char bytes[400];
+		size_t size = sizeof(bytes);
+		SCOPED(scoped_close) int fd = client_connect(server.port);
+		SCOPED(reply_release) struct reply reply = {0};
+
+		memcpy(bytes, OK, sizeof(OK) - 1);
+		for (size_t i = round % 2 ? 0 : sizeof(OK) - 1; i < size; i++) {
+			state = state * 1664525 + 1013904223;
+			bytes[i] = (char)(state >> 24);
+		}
+		client_send(fd, bytes, size);
+		shutdown(fd, SHUT_WR);
+		reply = client_receive(fd, "POST");
+		ck_assert_int_lt(reply.status, 500);
+	}
+	assert_alive();
+}
+END_TEST
+
+/* One byte of a good request is changed at a time, to each of some odd values. */
+START_TEST(a_changed_byte_is_never_a_server_error)
+{
+	static const char good[] = OK PATCH_TYPE
+		"Upload-Metadata: a YQ==\r\nContent-Length: 5\r\n\r\nhello";
+	static const char odd[] = {'\0', '\r', '\n', ' ', ':', '%', '9', '\xff'};
+
+	for (size_t i = 0; i < sizeof(good) - 1; i++)
+		for (size_t j = 0; j < sizeof(odd); j++) {
+			char bytes[sizeof(good) - 1];
+			SCOPED(scoped_close) int fd = client_connect(server.port);
+			SCOPED(reply_release) struct reply reply = {0};
+
+			memcpy(bytes, good, sizeof(bytes));
+			bytes[i] = odd[j];
+			client_send(fd, bytes, sizeof(bytes));
+			shutdown(fd, SHUT_WR);
+			reply = client_receive(fd, "POST");
+			/* 505: it was the digit of the version */
+			ck_assert_msg(reply.status < 500 || reply.status == 505,
+				      "byte %zu as %02x: %d", i, (unsigned char)odd[j],
+				      reply.status);
+		}
+	assert_alive();
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		what_is_not_http_harms_nothing,
+		framing_that_two_servers_read_differently_is_refused,
+		what_follows_doubtful_framing_is_not_a_request,
+		fields_sent_twice_are_refused,
+		a_folded_line_loses_nothing_in_silence,
+		long_headers_are_431,
+		a_header_without_end_is_refused,
+		thousands_of_short_fields_are_harmless,
+		odd_ids_are_not_found,
+		a_long_id_is_not_found,
+		a_nul_in_a_request_is_harmless,
+		pipelined_requests_are_answered_in_order,
+		noise_is_harmless,
+		a_changed_byte_is_never_a_server_error,
+	};
+
+	return RUN_TESTS(tests, server_setup, server_teardown);
+}
