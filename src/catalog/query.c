@@ -168,7 +168,7 @@ int query_step(struct query *query, bool *row)
 
 int query_one(struct query *query)
 {
-	bool row;
+	bool row = false;
 	int r = query_step(query, &row);
 
 	if (r)
@@ -178,7 +178,7 @@ int query_one(struct query *query)
 
 int query_run(struct query *query)
 {
-	bool row;
+	bool row = false;
 
 	return query_step(query, &row);
 }
