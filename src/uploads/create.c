@@ -16,6 +16,9 @@ struct creation {
 	struct file file; /* as it is to be; strings are borrowed from the request */
 	struct file made; /* as it became; owned */
 	bool repeated;	  /* `made` was there before */
+	struct checksum promised; /* of a final; DIGEST_NONE when there is none */
+	bool unverified;	  /* it would be complete, but was not verified yet */
+	bool verified;
 	struct outcome outcome;
 };
 
@@ -167,6 +170,20 @@ static int add(struct conn *conn, struct creation *creation)
 	return note_complete(conn, creation, &revealed);
 }
 
+/* Whether a final that is complete now may be: what it promises takes too long to
+ * verify in a transaction. */
+static int check_promise(struct creation *creation)
+{
+	if (creation->promised.algorithm == DIGEST_NONE ||
+	    !file_is_complete(&creation->file))
+		return 0;
+	creation->unverified = !creation->verified;
+	if (creation->unverified)
+		return REFUSED_CHECKSUM;
+	keep_sha256(&creation->file, &creation->promised);
+	return 0;
+}
+
 static int add_final(struct conn *conn, struct creation *creation)
 {
 	SCOPED(scoped_free)
@@ -183,8 +200,35 @@ static int add_final(struct conn *conn, struct creation *creation)
 		return r;
 	r = measure(creation, segments);
 	if (!r)
+		r = check_promise(creation);
+	if (!r)
 		r = add(conn, creation);
 	return r ? r : add_segments(conn, creation, segments);
+}
+
+static int read_parts_now(struct creation *creation, struct segment *segments)
+{
+	SCOPED(conn_release)
+	struct conn *conn = catalog_reader(creation->uploads->catalog);
+
+	return read_parts(conn, creation->request, segments);
+}
+
+/* Outside of any transaction. */
+static int verify_parts(struct creation *creation)
+{
+	size_t count = creation->request->parts_count;
+	SCOPED(scoped_free) struct segment *segments = calloc(count, sizeof(*segments));
+	int r;
+
+	if (!segments)
+		return failure(-ENOMEM, "concatenate");
+	r = read_parts_now(creation, segments);
+	if (!r)
+		r = verify_segments(creation->uploads, segments, count, NULL,
+				    &creation->promised);
+	creation->verified = !r;
+	return r;
 }
 
 static int apply_create(struct conn *conn, void *arg)
@@ -195,7 +239,7 @@ static int apply_create(struct conn *conn, void *arg)
 
 	file_release(&creation->made);
 	outcome_reset(&creation->outcome);
-	creation->repeated = false;
+	creation->repeated = creation->unverified = false;
 	if (request->kind == FILE_FINAL)
 		return add_final(conn, creation);
 	r = add(conn, creation);
@@ -275,6 +319,9 @@ static int prepare(struct creation *creation)
 	if (r)
 		return r;
 	file->kind = request->kind;
+	if (file->kind == FILE_FINAL &&
+	    !metadata_checksum(request->metadata, &creation->promised))
+		creation->promised.algorithm = DIGEST_NONE;
 	file->created = file->modified = file->changed = clock_now();
 	file->length_known = request->length_known;
 	file->length = request->length_known ? request->length : 0;
@@ -310,6 +357,19 @@ static int write_body(struct uploads *uploads, const struct upload_request *requ
 	return 0;
 }
 
+static int commit(struct creation *creation)
+{
+	struct uploads *uploads = creation->uploads;
+	bool durable = durable_always(uploads);
+	int r = catalog_commit(uploads->catalog, durable, apply_create, creation);
+
+	if (r != REFUSED_CHECKSUM || !creation->unverified)
+		return r;
+	r = verify_parts(creation);
+	return r ? r
+		 : catalog_commit(uploads->catalog, durable, apply_create, creation);
+}
+
 int uploads_create(struct uploads *uploads, const struct upload_request *request,
 		   struct file *file)
 {
@@ -321,8 +381,7 @@ int uploads_create(struct uploads *uploads, const struct upload_request *request
 	int r = prepare(&creation);
 
 	if (!r)
-		r = catalog_commit(uploads->catalog, durable_always(uploads),
-				   apply_create, &creation);
+		r = commit(&creation);
 	outcome_tell(&creation.outcome, !r);
 	outcome_release(&creation.outcome);
 	if (!r && !creation.repeated && !file_is_complete(&creation.made))

@@ -103,6 +103,12 @@ struct outcome {
 	size_t count;
 	struct file *noted; /* num, parent and name of all that FINISHING told of */
 	size_t noted_count;
+	/* A final that would complete, but whose promised checksum is still to be
+	 * verified, which takes too long for a transaction: the change was refused with
+	 * CHECKSUM, and is tried again once the final is trusted. */
+	uint64_t unverified;
+	uint64_t *trusted;
+	size_t trusted_count;
 };
 
 /* Forgets what an earlier run of the apply function completed. */
@@ -111,6 +117,9 @@ void outcome_reset(struct outcome *outcome);
  * Takes what *file owns, and leaves it zeroed. */
 MUST_CHECK int outcome_add(struct outcome *outcome, struct file *file,
 			   const struct revealed *revealed);
+/* From now on the promised checksum of the final `unverified` counts as verified. */
+MUST_CHECK int outcome_trust(struct outcome *outcome);
+bool outcome_trusts(const struct outcome *outcome, uint64_t num);
 /* Tells the observer how it ended, with no lock held and no right claimed. */
 void outcome_tell(struct outcome *outcome, bool committed);
 void outcome_release(struct outcome *outcome);
@@ -161,6 +170,27 @@ void scoped_content_unref(struct content **content);
 /* Marks an upload as damaged, with a line in the log. Returns GONE, or a failure. */
 MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
 			   const char *why);
+/* ---- verify.c: the promised checksum of a final ---- */
+
+/* A part whose last bytes are not committed yet. */
+struct late_part {
+	uint64_t blob;
+	uint64_t length;
+	const uint8_t *memory; /* of a small one; NULL: in its blob */
+};
+
+/* Reads all the segments' bytes. `late`, which may be NULL, stands for the segments of
+ * its blob. Refusals: CHECKSUM. */
+MUST_CHECK int verify_segments(struct uploads *uploads, const struct segment *segments,
+			       size_t count, const struct late_part *late,
+			       const struct checksum *promised);
+/* The same for a final in the catalog, against what its metadata promises. Refusals:
+ * CHECKSUM, NOT_FOUND. */
+MUST_CHECK int verify_final(struct uploads *uploads, uint64_t num,
+			    const struct late_part *late);
+/* A promise that was verified and is a sha256 is the file's sha256. */
+void keep_sha256(struct file *file, const struct checksum *verified);
+
 /* ---- terminate.c ---- */
 
 /* Removes an upload's row and all that hangs on it, and leaves a tombstone. */

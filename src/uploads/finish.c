@@ -3,18 +3,21 @@
 #include "engine.h"
 
 #include "tusfs/clock.h"
+#include "tusfs/metadata.h"
 
 int64_t expiry_from(const struct uploads *uploads, int64_t now)
 {
 	return uploads->config.expire_after ? now + uploads->config.expire_after : 0;
 }
 
-/* A final that waited for nothing but the part that is complete now. */
+/* A final that waited for nothing but the part that is complete now. Refusals: CHECKSUM
+ * (a promise is still to be verified: outcome->unverified). */
 static int finish_final(struct conn *conn, uint64_t num, int64_t now,
 			struct outcome *outcome)
 {
 	SCOPED(file_release) struct file final = {0};
 	struct revealed revealed = {0};
+	struct checksum promised;
 	uint64_t sum;
 	bool waits;
 	int r = catalog_file(conn, num, &final);
@@ -23,6 +26,13 @@ static int finish_final(struct conn *conn, uint64_t num, int64_t now,
 		r = catalog_final_sum(conn, num, &waits, &sum);
 	if (r || waits || file_is_complete(&final))
 		return r;
+	if (metadata_checksum(final.metadata, &promised)) {
+		if (!outcome_trusts(outcome, num)) {
+			outcome->unverified = num;
+			return REFUSED_CHECKSUM;
+		}
+		keep_sha256(&final, &promised);
+	}
 	final.offset = final.length = sum;
 	final.length_known = true;
 	final.finished = final.modified = final.changed = now;

@@ -24,6 +24,27 @@ void outcome_reset(struct outcome *outcome)
 	for (size_t i = 0; i < outcome->count; i++)
 		file_release(&outcome->finished[i].file);
 	outcome->count = 0;
+	outcome->unverified = 0;
+}
+
+int outcome_trust(struct outcome *outcome)
+{
+	uint64_t *more = reallocarray(outcome->trusted, outcome->trusted_count + 1,
+				      sizeof(*more));
+
+	if (!more)
+		return failure(-ENOMEM, "finish upload");
+	outcome->trusted = more;
+	outcome->trusted[outcome->trusted_count++] = outcome->unverified;
+	return 0;
+}
+
+bool outcome_trusts(const struct outcome *outcome, uint64_t num)
+{
+	for (size_t i = 0; i < outcome->trusted_count; i++)
+		if (outcome->trusted[i] == num)
+			return true;
+	return false;
 }
 
 static bool was_noted(const struct outcome *outcome, uint64_t num)
@@ -108,4 +129,5 @@ void outcome_release(struct outcome *outcome)
 	outcome_reset(outcome);
 	free(outcome->finished);
 	free(outcome->noted);
+	free(outcome->trusted);
 }

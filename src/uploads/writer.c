@@ -301,11 +301,31 @@ static int check_whole(struct upload_writer *writer)
 	if (memcmp(found, writer->promised.bytes,
 		   digest_size(writer->promised.algorithm)) != 0)
 		return REFUSED_CHECKSUM;
-	if (writer->promised.algorithm == DIGEST_SHA256) {
-		memcpy(file->sha256, found, sizeof(file->sha256));
-		file->has_sha256 = true;
-	}
+	keep_sha256(file, &writer->promised);
 	return 0;
+}
+
+/* Advances; finals that this would complete are verified first, if they promise a
+ * checksum. */
+static int advance_verified(struct upload_writer *writer, struct outcome *outcome)
+{
+	struct late_part late = {
+		.blob = writer->file.num,
+		.length = writer_position(writer),
+		.memory = writer->file.small ? writer->buffer : NULL,
+	};
+	int r;
+
+	for (;;) {
+		r = writer_advance(writer, outcome);
+		if (r != REFUSED_CHECKSUM || !outcome->unverified)
+			return r;
+		r = verify_final(writer->uploads, outcome->unverified, &late);
+		if (!r)
+			r = outcome_trust(outcome);
+		if (r)
+			return r;
+	}
 }
 
 /* A checksum whose algorithm came only with the trailer: the bytes are read again. */
@@ -415,10 +435,10 @@ int upload_writer_commit(struct upload_writer *writer, const struct checksum *ch
 		r = check_part(writer, checksum);
 	if (!r)
 		r = check_whole(writer);
+	if (!r)
+		r = advance_verified(writer, &outcome);
 	if (r > 0)
 		discard(writer);
-	if (!r)
-		r = writer_advance(writer, &outcome);
 	return end(writer, &outcome, r, file);
 }
 
@@ -431,11 +451,16 @@ int upload_writer_cut(struct upload_writer *writer, struct file *file)
 		return end(writer, &outcome, 0, file);
 	if (!writer->failed && writer_flush(writer))
 		writer->failed = true; /* logged; what was written before is kept */
-	if (writer->append.checked || check_whole(writer) != 0) {
+	if (writer->append.checked)
+		r = REFUSED_CHECKSUM;
+	if (!r)
+		r = check_whole(writer);
+	if (!r)
+		r = advance_verified(writer, &outcome);
+	if (r == REFUSED_CHECKSUM) {
 		discard(writer);
-		return end(writer, &outcome, 0, file);
+		r = 0;
 	}
-	r = writer_advance(writer, &outcome);
 	return end(writer, &outcome, r, file);
 }
 

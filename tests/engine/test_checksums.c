@@ -173,6 +173,82 @@ START_TEST(the_whole_files_checksum_decides_about_the_last_append)
 }
 END_TEST
 
+/* A final of the parts whose metadata promises a checksum. */
+static int concatenate(const struct upload_id *parts, size_t count,
+		       const struct checksum *checksum, struct file *file)
+{
+	char value[256], text[512];
+	int n = snprintf(value, sizeof(value), "sha256:");
+	struct upload_request request = {
+		.kind = FILE_FINAL,
+		.metadata = text,
+		.concat = "final;...",
+		.parts = parts,
+		.parts_count = count,
+	};
+
+	text_to_hex(checksum->bytes, digest_size(checksum->algorithm), value + n);
+	n = snprintf(text, sizeof(text), "checksum ");
+	text_to_base64((const uint8_t *)value, strlen(value), text + n);
+	return uploads_create(engine, &request, file);
+}
+
+START_TEST(a_final_of_complete_parts_is_made_only_if_it_matches)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(50003, 8);
+	struct checksum whole = checksum_of(DIGEST_SHA256, bytes, 50003);
+	struct file a = engine_upload(FILE_PARTIAL, NULL, bytes, 50000);
+	struct file b = engine_upload(FILE_PARTIAL, NULL, bytes + 50000, 3), final;
+	struct upload_id right[2] = {a.id, b.id}, wrong[2] = {b.id, a.id};
+
+	ck_assert_int_eq(concatenate(wrong, 2, &whole, &final), REFUSED_CHECKSUM);
+	ck_assert_int_eq(uploads_lookup(engine, FILE_NUM_TREE, "final", &final),
+			 REFUSED_NOT_FOUND);
+	ck_assert_int_eq(concatenate(right, 2, &whole, &final), 0);
+	ck_assert(file_is_complete(&final) && final.has_sha256);
+	engine_expect(final.num, bytes, 50003);
+	file_release(&a);
+	file_release(&b);
+	file_release(&final);
+}
+END_TEST
+
+static void complete_last(size_t size)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(2 * size, 9);
+	struct checksum whole = checksum_of(DIGEST_SHA256, bytes, 2 * size);
+	struct file a = engine_create(FILE_PARTIAL, NULL, size);
+	struct file b = engine_create(FILE_PARTIAL, NULL, size), final, now;
+	struct upload_id parts[2] = {a.id, b.id};
+
+	ck_assert_int_eq(concatenate(parts, 2, &whole, &final), 0);
+	ck_assert_int_eq(plain_append(b.id, 0, bytes + size, size), 0);
+	ck_assert_int_eq(plain_append(a.id, 0, bytes, 10), 0);
+	bytes[size - 1] ^= 1;
+	ck_assert_int_eq(plain_append(a.id, 10, bytes + 10, size - 10),
+			 REFUSED_CHECKSUM);
+	expect_offset(a.id, 10);
+	now = engine_find(final.id);
+	ck_assert(!file_is_complete(&now));
+	file_release(&now);
+	bytes[size - 1] ^= 1;
+	ck_assert_int_eq(plain_append(a.id, 10, bytes + 10, size - 10), 0);
+	now = engine_find(final.id);
+	ck_assert(file_is_complete(&now) && now.has_sha256);
+	engine_expect(final.num, bytes, 2 * size);
+	file_release(&now);
+	file_release(&a);
+	file_release(&b);
+	file_release(&final);
+}
+
+START_TEST(the_part_that_would_complete_a_final_is_refused_if_that_does_not_match)
+{
+	complete_last(100);
+	complete_last(70000);
+}
+END_TEST
+
 START_TEST(a_body_at_creation_is_checked_too)
 {
 	struct checksum whole = checksum_of(DIGEST_SHA512, "hello", 5);
@@ -204,6 +280,8 @@ int main(void)
 		bytes_that_do_not_match_are_gone_and_the_offset_is_as_before,
 		a_checked_append_that_breaks_off_leaves_nothing,
 		the_whole_files_checksum_decides_about_the_last_append,
+		a_final_of_complete_parts_is_made_only_if_it_matches,
+		the_part_that_would_complete_a_final_is_refused_if_that_does_not_match,
 		a_body_at_creation_is_checked_too,
 	};
 
