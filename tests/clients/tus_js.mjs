@@ -106,15 +106,16 @@ async function parallel_parts_become_one_file() {
   await assertSame(url, file)
 }
 
-// Starts an upload and aborts it after the first accepted chunk.
-function begin(file, options) {
+// Starts an upload and aborts it after the first chunk that is accepted once it is `ready`.
+function begin(file, { ready = () => true, ...options }) {
   return new Promise((resolve, reject) => {
     const it = new tus.Upload(fs.createReadStream(file), {
       endpoint,
       retryDelays: null,
       chunkSize: 100_000,
       onError: reject,
-      onChunkComplete: () => it.abort().then(() => resolve(it), reject),
+      onSuccess: () => reject(new Error('it was not aborted in time')),
+      onChunkComplete: () => ready() && it.abort().then(() => resolve(it), reject),
       ...options,
     })
     it.start()
@@ -159,9 +160,12 @@ async function an_aborted_upload_is_resumed_by_its_stored_URL() {
 
 async function parallel_parts_are_resumed_by_their_stored_URLs() {
   const file = randomFile('parallel-resume.bin', 3_000_000)
-  const urlStorage = new tus.FileUrlStorage(path.join(folder, 'parallel-urls.json'))
+  const urls = path.join(folder, 'parallel-urls.json')
+  const urlStorage = new tus.FileUrlStorage(urls)
   const options = { ...named('parallel-resume.bin'), parallelUploads: 3 }
-  await begin(file, { ...options, urlStorage })
+  // The client stores the URLs when it has those of all parts.
+  const ready = () => fs.existsSync(urls) && fs.readFileSync(urls, 'utf8').includes('parallelUploadUrls')
+  await begin(file, { ...options, urlStorage, ready })
   const { url, sent } = await resumeFrom(urlStorage, file, options)
   assert(sent < 3_000_000, `all ${sent} bytes were sent again`)
   await assertSame(url, file)
