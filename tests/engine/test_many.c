@@ -1,0 +1,97 @@
+/* A catalog of a million uploads: the janitor's pass goes on between requests, and does
+ * not hold them up. */
+#include "engine.h"
+#include "run.h"
+#include "temp_dir.h"
+
+#include "tusfs/clock.h"
+
+#include <sqlite3.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ROWS	1000000
+#define EXPIRED 1000 /* of these */
+
+static void fill(void)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("catalog.db");
+	SCOPED(scoped_free) char *sql = NULL;
+	long long now = (long long)clock_now();
+	sqlite3 *db;
+
+	ck_assert_int_gt(
+		asprintf(&sql,
+			 "PRAGMA synchronous = OFF; PRAGMA cache_size = -200000;"
+			 "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL "
+			 "SELECT i + 1 FROM n WHERE i < %d) "
+			 "INSERT INTO file (parent, name, kind, arriving, shown, "
+			 "created, "
+			 "modified, changed, finished, expires, id, offset, length, "
+			 "small, "
+			 "broken) SELECT 3, printf('%%032x', i), 2, 0, 1, %lld, %lld, "
+			 "%lld, "
+			 "0, CASE WHEN i %% %d = 0 THEN 1 ELSE %lld END, "
+			 "randomblob(16), 0, "
+			 "100, 1, 0 FROM n",
+			 ROWS, now, now, now, ROWS / EXPIRED,
+			 now + 3600 * CLOCK_SECOND),
+		0);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static atomic_bool passing;
+
+static void *pass(void *arg)
+{
+	*(int *)arg = uploads_expire(engine);
+	atomic_store(&passing, false);
+	return NULL;
+}
+
+START_TEST(requests_are_served_while_a_thousand_of_a_million_expire)
+{
+	struct file file, found;
+	uint64_t served = 0;
+	pthread_t thread;
+	int r = -1;
+
+	engine_close();
+	fill();
+	engine_config.expire_after = 3600 * CLOCK_SECOND;
+	engine_open();
+	atomic_store(&passing, true);
+	ck_assert_int_eq(pthread_create(&thread, NULL, pass, &r), 0);
+	do {
+		file = engine_create(FILE_PLAIN, "x", 10);
+		found = engine_find(file.id);
+		file_release(&found);
+		ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+		file_release(&file);
+		served++;
+	} while (atomic_load(&passing));
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(r, 0);
+	/* each of them waits for one removal at most, so they take turns */
+	ck_assert_uint_ge(served, EXPIRED / 20);
+	ck_assert_int_eq(
+		uploads_stat(engine, FILE_NUM_FIRST + ROWS / EXPIRED - 1, &found),
+		REFUSED_NOT_FOUND);
+	ck_assert_int_eq(uploads_stat(engine, FILE_NUM_FIRST, &found), 0);
+	file_release(&found);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		requests_are_served_while_a_thousand_of_a_million_expire,
+	};
+
+	return RUN_TESTS_FOR(tests, engine_setup, engine_teardown, 240);
+}
