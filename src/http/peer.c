@@ -38,12 +38,14 @@ struct peers *peers_free(struct peers *peers)
 	return NULL;
 }
 
-bool peers_full(struct peers *peers)
+bool peers_admit(struct peers *peers)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&peers->mutex);
 
 	(void)lock;
-	return peers->count >= peers->max;
+	if (reaper_crowded(peers))
+		reaper_shed(peers, clock_monotonic());
+	return peers->count - peers->doomed < peers->max;
 }
 
 void peers_shut_down(struct peers *peers)
@@ -93,6 +95,7 @@ void peer_close(struct peer *peer)
 	if (peer->next)
 		peer->next->previous = peer->previous;
 	peers->count--;
+	peers->doomed -= peer->doomed;
 	pthread_mutex_unlock(&peers->mutex);
 	free(peer);
 }

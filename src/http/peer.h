@@ -33,8 +33,8 @@ enum peer_phase {
 MUST_CHECK int peers_new(unsigned int max, int64_t idle_timeout, struct peers **peers);
 /* Stops the reaper; all connections must be closed. Takes and returns NULL. */
 struct peers *peers_free(struct peers *peers);
-/* Whether there are as many as there may be. */
-bool peers_full(struct peers *peers);
+/* Whether one more may come. Near the limit idle ones are ended to make room. */
+bool peers_admit(struct peers *peers);
 /* Shuts every socket down, so that its thread comes to its end. */
 void peers_shut_down(struct peers *peers);
 

@@ -61,50 +61,73 @@ static bool peer_expired(struct peer *peer, int64_t now)
 	       now - atomic_load(&peer->since) >= peer->peers->idle_timeout;
 }
 
+static void peer_doom(struct peer *peer)
+{
+	if (peer->doomed)
+		return;
+	peer->doomed = true;
+	peer->peers->doomed++;
+	peer_shut_down(peer);
+}
+
+struct idle {
+	struct peer *peer;
+	int64_t since;
+};
+
 static int older(const void *a, const void *b)
 {
-	int64_t left = atomic_load(&(*(struct peer *const *)a)->since);
-	int64_t right = atomic_load(&(*(struct peer *const *)b)->since);
+	int64_t left = ((const struct idle *)a)->since;
+	int64_t right = ((const struct idle *)b)->since;
 
 	return (left > right) - (left < right);
 }
 
-/* Idle connections that may be shed, into `idle`; how many. */
+/* Idle connections that may be shed, the oldest first; how many. */
 static unsigned int find_idle(struct peers *peers, int64_t now, bool crowded,
-			      struct peer **idle)
+			      struct idle *idle)
 {
 	unsigned int n = 0;
 
-	for (struct peer *peer = peers->first; peer; peer = peer->next)
-		if (atomic_load(&peer->phase) == PEER_WAITING &&
-		    (crowded || atomic_load(&peer->served)) &&
-		    now - atomic_load(&peer->since) >= REAPER_IDLE_MIN)
-			idle[n++] = peer;
+	for (struct peer *peer = peers->first; peer; peer = peer->next) {
+		int64_t since = atomic_load(&peer->since);
+
+		if (!peer->doomed && atomic_load(&peer->phase) == PEER_WAITING &&
+		    (crowded ||
+		     (atomic_load(&peer->served) && now - since >= REAPER_IDLE_MIN)))
+			idle[n++] = (struct idle){peer, since};
+	}
+	qsort(idle, n, sizeof(*idle), older);
 	return n;
 }
 
-/* Near the limit a newcomer would wait in vain, so then idle connections go until half
- * of the places are free; those that never sent a request too. */
-static void shed(struct peers *peers, int64_t now)
+bool reaper_crowded(const struct peers *peers)
 {
-	bool crowded = peers->count >= peers->max - peers->max / 8;
-	unsigned int kept = REAPER_IDLE_KEPT, n;
-	struct peer **idle;
+	return peers->count - peers->doomed >= peers->max - peers->max / 8;
+}
 
-	if (!crowded && peers->count <= kept)
+/* Near the limit a newcomer would be turned away, so then idle connections go until
+ * half of the places are free; those that never sent a request too. */
+void reaper_shed(struct peers *peers, int64_t now)
+{
+	unsigned int live = peers->count - peers->doomed;
+	unsigned int kept = REAPER_IDLE_KEPT, n;
+	bool crowded = reaper_crowded(peers);
+	struct idle *idle;
+
+	if (!crowded && live <= kept)
 		return;
-	idle = calloc(peers->count, sizeof(struct peer *));
+	idle = calloc(peers->count + 1, sizeof(*idle));
 	if (!idle)
 		return; /* the next tick tries again */
 	n = find_idle(peers, now, crowded, idle);
-	qsort(idle, n, sizeof(struct peer *), older);
 	if (crowded) {
-		unsigned int wanted = peers->count - peers->max / 2;
+		unsigned int wanted = live - peers->max / 2;
 
 		kept = n > wanted ? n - wanted : 0;
 	}
 	for (unsigned int i = 0; i + kept < n; i++)
-		peer_shut_down(idle[i]);
+		peer_doom(idle[i].peer);
 	free(idle);
 }
 
@@ -128,8 +151,8 @@ static void *reap(void *arg)
 		now = clock_monotonic();
 		for (struct peer *peer = peers->first; peer; peer = peer->next)
 			if (peer_expired(peer, now))
-				peer_shut_down(peer);
-		shed(peers, now);
+				peer_doom(peer);
+		reaper_shed(peers, now);
 	}
 	return NULL;
 }

@@ -15,6 +15,7 @@ struct peers {
 	pthread_cond_t wake;   /* when `stopping` was set */
 	struct peer *first;
 	unsigned int count;
+	unsigned int doomed; /* how many of them are */
 	bool stopping;
 	/* fixed */
 	unsigned int max;
@@ -31,6 +32,7 @@ struct peer {
 	_Atomic int64_t since; /* when WAITING began */
 	_Atomic bool served;   /* it has had an answer */
 	_Atomic uint64_t received;
+	bool doomed; /* shut down, and soon to be closed; under the list's mutex */
 	/* the reaper's own: how far the connection was at the last look that counted */
 	int64_t window_start;
 	uint64_t window_bytes;
@@ -38,5 +40,9 @@ struct peer {
 
 MUST_CHECK int reaper_start(struct peers *peers);
 void reaper_stop(struct peers *peers);
+/* These two with the list's mutex held: whether the limit is near, and ending idle
+ * connections if there are too many. */
+bool reaper_crowded(const struct peers *peers);
+void reaper_shed(struct peers *peers, int64_t now);
 
 #endif

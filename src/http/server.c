@@ -36,7 +36,7 @@ static enum MHD_Result accept_client(void *arg, const struct sockaddr *address,
 
 	(void)address;
 	(void)size;
-	return peers_full(http->peers) ? MHD_NO : MHD_YES;
+	return peers_admit(http->peers) ? MHD_YES : MHD_NO;
 }
 
 static void notify_connection(void *arg, struct MHD_Connection *mhd, void **peer,
@@ -108,6 +108,8 @@ static size_t unescape_nothing(void *arg, struct MHD_Connection *mhd, char *text
 
 /* ---- start and stop ---- */
 
+/* The library's own limit is out of reach: it counts those that are being closed, and
+ * of each listener by itself. accept_client() knows better. */
 static struct MHD_Daemon *start_daemon(struct http *http, int fd)
 {
 	return MHD_start_daemon(
@@ -118,9 +120,9 @@ static struct MHD_Daemon *start_daemon(struct http *http, int fd)
 		MHD_OPTION_NOTIFY_COMPLETED, notify_completed, http,
 		MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
-		http->site.config.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK,
-		MHD_OPTION_END);
+		http->site.config.max_connections * 2,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+		MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK, MHD_OPTION_END);
 }
 
 static int start_daemons(struct http *http)

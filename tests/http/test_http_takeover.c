@@ -37,30 +37,15 @@ static char *long_text(size_t size)
 	return text;
 }
 
-/* The server's end of a connection: both are in this process. */
-static int other_end(int fd)
-{
-	struct sockaddr_in mine, theirs;
-	socklen_t size = sizeof(mine);
-
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&mine, &size), 0);
-	for (;;) /* until it is accepted */
-		for (int other = 3; other < 256; other++) {
-			size = sizeof(theirs);
-			if (getpeername(other, (struct sockaddr *)&theirs, &size) ==
-				    0 &&
-			    theirs.sin_family == AF_INET &&
-			    theirs.sin_port == mine.sin_port)
-				return other;
-		}
-}
-
 /* Waits until the server has read what was sent. What it does with that may still take
  * a moment. */
 static void await_read(int fd)
 {
-	int other = other_end(fd), unread;
+	int other, unread;
 
+	do
+		other = server_end(fd);
+	while (other < 0); /* until it is accepted */
 	do
 		ck_assert_int_eq(ioctl(other, FIONREAD, &unread), 0);
 	while (unread);

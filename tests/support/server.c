@@ -6,9 +6,11 @@
 
 #include <check.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct server server;
 
@@ -57,6 +59,21 @@ void server_restart(void)
 {
 	stop();
 	start();
+}
+
+int server_end(int fd)
+{
+	struct sockaddr_in mine, theirs;
+	socklen_t size = sizeof(mine);
+
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&mine, &size), 0);
+	for (int other = 3; other < 1024; other++) {
+		size = sizeof(theirs);
+		if (getpeername(other, (struct sockaddr *)&theirs, &size) == 0 &&
+		    theirs.sin_family == AF_INET && theirs.sin_port == mine.sin_port)
+			return other;
+	}
+	return -1;
 }
 
 struct reply ask(const char *method, const char *path, const char *fields,

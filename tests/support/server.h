@@ -29,6 +29,10 @@ void server_teardown(void);
  * say. */
 void server_restart(void);
 
+/* The server's end of a connection, since both are in this process; -1 while it is not
+ * accepted, or when it is closed. */
+int server_end(int fd);
+
 /* One request on a connection of its own. */
 struct reply ask(const char *method, const char *path, const char *fields,
 		 const char *body);
