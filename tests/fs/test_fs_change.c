@@ -97,6 +97,7 @@ START_TEST(mv_keeps_the_upload)
 {
 	SCOPED(file_release)
 	struct file file = engine_upload(FILE_PLAIN, "a", "abc", 3);
+	struct upload_id id = file.id;
 	uint64_t folder;
 
 	ck_assert_int_eq(make_folder(at_complete, "d", &folder), 0);
