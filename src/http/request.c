@@ -1,19 +1,15 @@
 #include "request.h"
 
 #include "answer.h"
+#include "body.h"
 
 #include "tusfs/http_text.h"
 #include "tusfs/log.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-
-/* A rest of a body that is worth reading to keep the connection. */
-#define SWALLOW_MAX (64 * 1024)
 
 /* The path of an absolute URL, which a server has to accept (RFC 9112, 3.2.2). */
 static const char *path_of(const char *url)
@@ -79,21 +75,12 @@ void request_free(struct request *request)
 	free(request);
 }
 
-/* Whether the rest of the body is read to its end before the answer goes out. */
-static bool can_swallow(const struct request *request)
-{
-	bool holds_back = !request->asked && request_field(request, FIELD_EXPECT);
-
-	return !request->chunked && !request->must_close && !holds_back &&
-	       request->expected - request->taken <= SWALLOW_MAX;
-}
-
 /* After the head and after each piece: goes on, unless an answer is due now. */
 static enum MHD_Result settle(struct request *request)
 {
 	if (request->failed)
 		return MHD_NO;
-	if (!request->response || can_swallow(request))
+	if (!request->response || body_can_swallow(request))
 		return MHD_YES;
 	answer_by_hand(request);
 	return MHD_NO;
@@ -112,70 +99,17 @@ enum MHD_Result request_begin(struct request *request)
 	return result;
 }
 
-static void take(struct request *request, const void *bytes, size_t size)
-{
-	request->taken += size;
-	peer_received(request->peer, size);
-	if (!request->response && !request->failed)
-		request->sink->take(request, bytes, size);
-}
-
-/* What the kernel still holds of the body. */
-static void drain(struct request *request)
-{
-	char bytes[32 * 1024];
-
-	while (request->taken < request->expected) {
-		uint64_t left = request->expected - request->taken;
-		ssize_t n =
-			recv(peer_fd(request->peer), bytes,
-			     left < sizeof(bytes) ? left : sizeof(bytes), MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		take(request, bytes, n);
-	}
-}
-
-/* Waits for more of a body of known size. libmicrohttpd drops what it has just read,
- * and what the kernel still holds, when it finds that a connection was reset; so it
- * must not be the first to find out. */
-static enum MHD_Result await_more(struct request *request)
-{
-	struct pollfd wait = {.fd = peer_fd(request->peer),
-			      .events = POLLIN | POLLRDHUP};
-	int r;
-
-	peer_enter(request->peer, PEER_RECEIVING);
-	do
-		r = poll(&wait, 1, -1);
-	while (r < 0 && errno == EINTR);
-	if (r > 0 && !(wait.revents & (POLLRDHUP | POLLHUP | POLLERR)))
-		return MHD_YES;
-	peer_enter(request->peer, PEER_BUSY);
-	drain(request);
-	if (request->taken < request->expected || request->failed)
-		return MHD_NO;
-	/* It came whole: a client may close its side and yet read the answer. */
-	if (!request->response)
-		request->sink->end(request);
-	answer_by_hand(request);
-	return MHD_NO;
-}
-
 enum MHD_Result request_take(struct request *request, const void *bytes, size_t size)
 {
 	enum MHD_Result result;
 
 	peer_enter(request->peer, PEER_BUSY);
-	take(request, bytes, size);
+	body_take(request, bytes, size);
 	result = settle(request);
 	if (result != MHD_YES)
 		return result;
 	if (!request->chunked && request->taken < request->expected)
-		return await_more(request);
+		return body_await(request);
 	peer_enter(request->peer, PEER_RECEIVING);
 	return MHD_YES;
 }

@@ -13,13 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIMES_MAX 1000
 
-static void upload_part(int fd, uint64_t size, char path[CLIENT_PATH_SIZE])
+/* On a connection of its own: a server may close one that brought a large body. */
+static void upload_part(uint16_t port, uint64_t size, char path[CLIENT_PATH_SIZE])
 {
 	char text[512];
 	struct answer answer;
+	int fd = client_connect(port);
 
 	snprintf(text, sizeof(text), "Upload-Concat: partial\r\nUpload-Length: %ju\r\n",
 		 (uintmax_t)size);
@@ -28,10 +31,11 @@ static void upload_part(int fd, uint64_t size, char path[CLIENT_PATH_SIZE])
 	client_send_body(fd, size);
 	client_receive(fd, false, &answer);
 	client_expect(&answer, 204);
+	close(fd);
 }
 
 /* The field that names all the parts; the caller frees it. */
-static char *upload_parts(int fd, uint64_t parts, uint64_t size)
+static char *upload_parts(uint16_t port, uint64_t parts, uint64_t size)
 {
 	char *fields, path[CLIENT_PATH_SIZE];
 	size_t length;
@@ -41,7 +45,7 @@ static char *upload_parts(int fd, uint64_t parts, uint64_t size)
 		err(1, "memory");
 	fputs("Upload-Concat: final;", text);
 	for (uint64_t i = 0; i < parts; i++) {
-		upload_part(fd, size, path);
+		upload_part(port, size, path);
 		fprintf(text, "%s%s", i ? " " : "", path);
 	}
 	fputs("\r\n", text);
@@ -69,6 +73,7 @@ int main(int argc, char **argv)
 {
 	static double took[TIMES_MAX];
 	uint64_t parts, size, times;
+	uint16_t port;
 	char *concat;
 	int fd;
 
@@ -82,8 +87,9 @@ int main(int argc, char **argv)
 	if (!parts || parts > 10000 || !size || !times || times > TIMES_MAX)
 		errx(2, "up to 10000 parts with bytes in them, 1 to %d times",
 		     TIMES_MAX);
-	fd = client_connect((uint16_t)client_number(argv[1], "PORT"));
-	concat = upload_parts(fd, parts, size);
+	port = (uint16_t)client_number(argv[1], "PORT");
+	concat = upload_parts(port, parts, size);
+	fd = client_connect(port);
 	for (uint64_t i = 0; i < times; i++)
 		took[i] = make_final(fd, concat, i);
 	client_sort(took, times);

@@ -121,8 +121,11 @@ static void measure(uint16_t port, struct stream *streams, unsigned int count)
 	}
 	printf("{\"seconds\": %.6f}\n", (double)(ended - began) / CLOCK_SECOND);
 	for (unsigned int i = 0; i < count; i++) {
-		if (mode != BARE)
-			client_delete(streams[i].fd, streams[i].path);
+		close(streams[i].fd);
+		if (mode == BARE)
+			continue;
+		streams[i].fd = client_connect(port);
+		client_delete(streams[i].fd, streams[i].path);
 		close(streams[i].fd);
 	}
 }

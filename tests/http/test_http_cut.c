@@ -85,6 +85,26 @@ START_TEST(a_large_request_whose_client_half_closes_is_answered)
 }
 END_TEST
 
+START_TEST(a_large_body_that_breaks_off_is_kept_to_its_last_byte)
+{
+	size_t size = 3 << 20;
+	SCOPED(scoped_free) char *body = calloc(1, size);
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 9000000\r\n");
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+
+	ck_assert_ptr_nonnull(body);
+	client_print(
+		fd,
+		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
+		"Upload-Offset: 0\r\nContent-Length: 9000000\r\n\r\n",
+		path);
+	ck_assert(client_send(fd, body, size));
+	shutdown(fd, SHUT_WR);
+	ck_assert(client_closed(fd));
+	ck_assert_uint_eq(head_offset(path), size);
+}
+END_TEST
+
 /* A RST may overtake bytes; but what there is must be a beginning of the body, and the
  * upload must go on. */
 START_TEST(a_rst_at_any_byte_harms_nothing)
@@ -184,6 +204,7 @@ int main(void)
 		a_fin_at_any_byte_keeps_every_byte_of_the_body,
 		a_request_whose_client_half_closes_is_answered,
 		a_large_request_whose_client_half_closes_is_answered,
+		a_large_body_that_breaks_off_is_kept_to_its_last_byte,
 		a_rst_at_any_byte_harms_nothing,
 		what_was_read_before_a_rst_is_kept,
 		a_post_cut_at_any_byte_creates_all_or_nothing,

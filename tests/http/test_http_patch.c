@@ -239,6 +239,32 @@ START_TEST(a_refusal_reaches_a_client_that_sends_a_large_body)
 }
 END_TEST
 
+START_TEST(large_bodies_come_whole_and_end_their_connection)
+{
+	enum { SIZE = 6 * 1024 * 1024 + 123 };
+	SCOPED(scoped_free) char *fields = NULL;
+	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_free) char *bytes = malloc(SIZE);
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+	SCOPED(reply_release) struct reply reply = {0}, whole = {0};
+
+	ck_assert_ptr_nonnull(bytes);
+	for (size_t i = 0; i < SIZE; i++)
+		bytes[i] = (char)(i * 31 + i / 4096);
+	ck_assert_int_ge(asprintf(&fields, "Upload-Length: %d\r\n", SIZE), 0);
+	path = create_upload(fields);
+	reply = client_ask_bytes(fd, "PATCH", path, PATCH_TYPE "Upload-Offset: 0\r\n",
+				 bytes, SIZE);
+	ck_assert_int_eq(reply.status, 204);
+	ck_assert_uint_eq(head_offset(path), SIZE);
+	ck_assert(reply.closes);
+	ck_assert(client_closed(fd));
+	whole = ask("GET", path, "", NULL);
+	ck_assert_uint_eq(whole.size, SIZE);
+	ck_assert_mem_eq(whole.body, bytes, SIZE);
+}
+END_TEST
+
 START_TEST(the_method_can_be_overridden)
 {
 	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 5\r\n");
@@ -293,6 +319,7 @@ int main(void)
 		expect_continue_is_refused_before_the_body,
 		another_expectation_fails,
 		a_refusal_reaches_a_client_that_sends_a_large_body,
+		large_bodies_come_whole_and_end_their_connection,
 		the_method_can_be_overridden,
 		an_overriding_method_decides_even_when_it_is_none,
 	};
