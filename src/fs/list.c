@@ -94,9 +94,13 @@ static int fill(struct page *page, fuse_ino_t ino, off_t offset)
 	return view_list(page->fs, folder, after, page_add_file, page);
 }
 
-/* Replies: open, err. */
+/* The kernel keeps a listing of complete/ for as long as it knows of no change and the
+ * folder's time of modification, which each change gives a new value, is the same.
+ * Replies: open, err. */
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
+	info->cache_readdir = node_of(ino).place == PLACE_COMPLETE;
+	info->keep_cache = info->cache_readdir;
 	fuse_reply_open(req, info);
 }
 

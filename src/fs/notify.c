@@ -17,6 +17,11 @@ void notify_attributes(struct fs *fs, fuse_ino_t ino)
 	fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
 }
 
+void notify_listing(struct fs *fs, fuse_ino_t ino)
+{
+	fuse_lowlevel_notify_inval_inode(fs->session, ino, 0, 0);
+}
+
 /* An inode that the kernel has takes no attributes older than the notification. One
  * that it has not may just be coming with a lookup that read the old ones: to notify of
  * its name waits for the end of that lookup, and makes the next one ask. */

@@ -12,6 +12,8 @@
 void notify_entry(struct fs *fs, fuse_ino_t parent, const char *name);
 /* The attributes are to be asked for again. */
 void notify_attributes(struct fs *fs, fuse_ino_t ino);
+/* The folder is to be listed again. */
+void notify_listing(struct fs *fs, fuse_ino_t ino);
 /* The attributes of a folder in complete/ are to be asked for again, also by whoever is
  * looking it up for the first time at this moment. */
 void notify_folder(struct fs *fs, uint64_t num);

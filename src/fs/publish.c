@@ -118,6 +118,16 @@ static bool publish_move(struct fs *fs, const struct file *file)
 	return job.new_path && run_one(fs, &job);
 }
 
+/* What the publisher's rename does to the kernel's caches. A listing may have been made
+ * when the catalog had the file and the overlay hid it. */
+static void show(struct fs *fs, const struct file *file)
+{
+	fuse_ino_t folder = node_folder_ino(PLACE_COMPLETE, file->parent);
+
+	notify_entry(fs, folder, file->name.text);
+	notify_listing(fs, folder);
+}
+
 static void publish_finished(struct fs *fs, const struct upload_event *event)
 {
 	const struct file *file = event->file;
@@ -131,8 +141,7 @@ static void publish_finished(struct fs *fs, const struct upload_event *event)
 	if (!seen)
 		return;
 	if (!moved)
-		notify_entry(fs, node_folder_ino(PLACE_COMPLETE, file->parent),
-			     file->name.text);
+		show(fs, file);
 	notify_folder(fs, file->parent);
 }
 

@@ -11,7 +11,7 @@ python3 "$here/inotify.py" "$server$base" "$mnt" "$COUNT"
 step "without the publisher only the events are missing"
 publisher=$(pgrep -P "$pid" -x tusfs-publish)
 kill -KILL "$publisher"
-ROUNDS=200
+ROUNDS=1000
 python3 "$here/two_doors.py" "$server$base" "$mnt" "$ROUNDS"
 grep -q 'publisher has died' "$log" || fail "nothing in the log"
 

@@ -101,11 +101,11 @@ def one_round(tus, mount, name, end):
         check(early.read() == data, f"{name}: open across completion")
     content(complete, data)
     check(os.getxattr(complete, "user.tus.state") == b"complete", f"{name}: state")
-    if random.random() < 0.05:
+    if random.random() < 0.3:
         listed(f"{mount}/complete", name, True)
         listed(f"{mount}/incoming", name, False)
     end(tus, url, incoming, complete)
-    if random.random() < 0.05:
+    if random.random() < 0.3:
         listed(f"{mount}/complete", name, False)
 
 
