@@ -39,7 +39,9 @@ static int write_out(struct upload_writer *writer, const void *bytes, size_t siz
 		return r;
 	}
 	writer->written += size;
-	journal_written(writer->uploads->journal, writer->slot, writer->written);
+	if (!writer->append.checked)
+		journal_written(writer->uploads->journal, writer->slot,
+				writer->written);
 	push(writer);
 	return 0;
 }

@@ -37,20 +37,33 @@ static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
 	return r < 0 ? r : 0;
 }
 
+/* Bytes that are not to be kept would take room until the next append. */
+static int cut_rest(struct uploads *uploads, const struct file *file)
+{
+	SCOPED(scoped_blob_unref) struct blob *blob = NULL;
+	int r = blob_open(uploads->store, file->num, &blob);
+
+	if (r)
+		return r == REFUSED_NOT_FOUND ? 0 : r;
+	return blob_cut(blob, file->offset);
+}
+
 static int repair_entry(struct uploads *uploads, const struct journal_entry *entry)
 {
 	SCOPED(file_release) struct file file = {0};
-	bool has;
+	bool has = false;
 	int r = uploads_stat(uploads, entry->num, &file);
 
 	if (r)
 		return r < 0 ? r : 0;
 	if (file_is_folder(&file) || file_is_complete(&file) || file.small ||
-	    file.kind == FILE_FINAL || file.offset < entry->from ||
-	    file.offset >= entry->to)
+	    file.kind == FILE_FINAL)
 		return 0;
-	r = blob_has(uploads, entry->num, entry->to, &has);
-	return r || !has ? r : adopt(uploads, &file, entry->to);
+	if (file.offset >= entry->from && file.offset < entry->to)
+		r = blob_has(uploads, entry->num, entry->to, &has);
+	if (r)
+		return r;
+	return has ? adopt(uploads, &file, entry->to) : cut_rest(uploads, &file);
 }
 
 /* ---- after a power cut: what the catalog counts must be in the blobs ---- */
@@ -87,13 +100,15 @@ static int check_receiving(struct uploads *uploads, uint64_t num)
 	uint64_t size = 0;
 	int r = uploads_stat(uploads, num, &file);
 
-	if (r || file.small || file.kind == FILE_FINAL || !file.offset || file.broken)
+	if (r || file.small || file.kind == FILE_FINAL || file.broken)
 		return r < 0 ? r : 0;
 	r = blob_open(uploads->store, num, &blob);
 	if (!r)
 		r = blob_size(blob, &size);
-	if (r < 0 || size >= file.offset)
-		return r;
+	if (r < 0 || size == file.offset)
+		return r < 0 ? r : 0;
+	if (size > file.offset)
+		return blob_cut(blob, file.offset);
 	if (uploads->config.sync != SYNC_ALWAYS)
 		return shorten(uploads, &file, size);
 	r = mark_broken(uploads, &file, "its blob is too short");

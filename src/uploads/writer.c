@@ -168,7 +168,7 @@ static int begin(struct upload_writer *writer, struct upload_id id, uint64_t ado
 		r = open_digests(writer);
 	if (r)
 		return r;
-	if (writer->blob && !writer->append.checked)
+	if (writer->blob)
 		writer->slot = journal_begin(writer->uploads->journal, writer->file.num,
 					     writer->start);
 	writer->checkpoint = clock_monotonic() + CLOCK_SECOND;

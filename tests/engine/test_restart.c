@@ -108,6 +108,36 @@ START_TEST(an_upload_whose_last_byte_had_arrived_is_complete_when_the_process_di
 }
 END_TEST
 
+static char *blob_path(uint64_t num)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "blobs/%02x/%016llx", (unsigned)(num & 0xff),
+		 (unsigned long long)num);
+	return temp_dir_join(name);
+}
+
+static void expect_blob_size(uint64_t num, off_t size)
+{
+	SCOPED(scoped_free) char *path = blob_path(num);
+	struct stat found;
+
+	ck_assert_int_eq(stat(path, &found), 0);
+	ck_assert_int_eq(found.st_size, size);
+}
+
+START_TEST(bytes_whose_checksum_was_not_verified_take_no_room)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 8);
+	struct file file = engine_create(FILE_PLAIN, "x", SIZE);
+
+	engine_append(file.id, 0, bytes, 100000);
+	die_appending(file.id, 100000, bytes, 1000000, true);
+	expect_blob_size(file.num, 100000);
+	file_release(&file);
+}
+END_TEST
+
 START_TEST(bytes_whose_checksum_was_not_verified_are_not_kept)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 4);
@@ -153,12 +183,8 @@ END_TEST
 
 static void damage(uint64_t num, int64_t size)
 {
-	char name[64];
-	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_free) char *path = blob_path(num);
 
-	snprintf(name, sizeof(name), "blobs/%02x/%016llx", (unsigned)(num & 0xff),
-		 (unsigned long long)num);
-	path = temp_dir_join(name);
 	ck_assert_int_eq(size < 0 ? unlink(path) : truncate(path, size), 0);
 }
 
@@ -263,6 +289,7 @@ int main(void)
 		bytes_that_had_arrived_are_kept_when_the_process_dies,
 		an_upload_whose_last_byte_had_arrived_is_complete_when_the_process_dies,
 		bytes_whose_checksum_was_not_verified_are_not_kept,
+		bytes_whose_checksum_was_not_verified_take_no_room,
 		a_second_engine_on_one_store_is_refused,
 		a_store_without_its_catalog_is_refused_and_left_alone,
 		an_upload_whose_bytes_are_damaged_answers_as_gone,

@@ -1,0 +1,1 @@
+"""Rigs that kill the daemon, or cut its power, while clients upload."""
