@@ -2,33 +2,62 @@
 
 import argparse
 import faulthandler
+import itertools
+import os
 import signal
 import sys
 import time
 
 from .daemon import adopt_orphans
+from .disk import MAKE
 from .kill import KillRig
+from .power import PowerRig
+
+REPORTED = 10  # a line every so many
 
 
-def report(passed, rig):
-    if passed % 10 == 0:
-        print(f"{passed} kills, {sum(c.done for c in rig.clients)} requests, "
-              f"{len(rig.book.all())} uploads", flush=True)
+def report(what):
+    def line(passed, rig):
+        if passed % REPORTED == 0:
+            print(f"{passed} {what}, {sum(c.done for c in rig.clients)} requests, "
+                  f"{len(rig.book.all())} uploads", flush=True)
+    return line
 
 
-def torture_kill(arguments):
-    rig = KillRig(arguments.program, arguments.seed, arguments.option)
+def run(rig, count, what):
+    """Returns how many passed, and whether one failed."""
     try:
-        passed = rig.run(arguments.count, report)
+        passed = rig.run(count, report(what))
     except BaseException:
         rig.close(keep=True)
         raise
     for problem in rig.problems:
         print("FAILED:", problem)
     if rig.problems:
-        print("the store and the log are kept in", rig.folder)
+        print("logs are kept in", rig.folder)
     rig.close(keep=bool(rig.problems))
-    return passed, 1 if rig.problems else 0
+    return passed, bool(rig.problems)
+
+
+def torture_kill(arguments):
+    rig = KillRig(arguments.program, arguments.seed, arguments.option)
+    return run(rig, arguments.count, "kills")
+
+
+def torture_power(arguments):
+    """Every file system with every kind of cache, in turns."""
+    kinds = list(itertools.product(arguments.fs or MAKE,
+                                   arguments.cache or ("keeps", "loses")))
+    passed, failed = 0, 0
+    for turn, (file_system, cache) in enumerate(kinds):
+        count = arguments.count // len(kinds) + (turn < arguments.count % len(kinds))
+        print(f"{file_system}, a cache that {cache}: {count} cuts", flush=True)
+        rig = PowerRig(arguments.program, arguments.seed, arguments.option, file_system,
+                       cache)
+        done, broken = run(rig, count, "cuts")
+        passed += done
+        failed += broken
+    return passed, failed
 
 
 def main():
@@ -37,13 +66,17 @@ def main():
     parser.add_argument("count", type=int)
     parser.add_argument("--program", required=True, help="the daemon")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--fs", action="append", choices=list(MAKE))
+    parser.add_argument("--cache", action="append", choices=("keeps", "loses"))
     parser.add_argument("--option", action="append", default=[],
                         help="an option for the daemon, such as --option=--sync=finish")
     arguments = parser.parse_args()
+    arguments.program = os.path.abspath(arguments.program)
     print(f"seed {arguments.seed}", flush=True)
     adopt_orphans()
     faulthandler.register(signal.SIGUSR1)
-    passed, failed = torture_kill(arguments)
+    torture = {"kill": torture_kill, "power": torture_power}[arguments.what]
+    passed, failed = torture(arguments)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

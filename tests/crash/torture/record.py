@@ -57,6 +57,7 @@ class Record:
         self.checked = False  # by the rig, since it was last touched
         self.first_path = f"{folder}/{self.name}" if folder else self.name
         self.wanted = None  # of a part: the final that it is for
+        self.paths_ever = {self.first_path}
         self.history = []
         self.set(Bounds(ABSENT, paths=frozenset([self.first_path])))
 
@@ -66,6 +67,7 @@ class Record:
 
     def set(self, bounds):
         self.checked = False
+        self.paths_ever |= bounds.paths
         self.history.append((time.monotonic(), bounds))
 
     def change(self, **fields):
@@ -120,6 +122,13 @@ class Book:
             record.busy = True
             self.records[record.key] = record
             return record
+
+    def snapshot(self):
+        """A book of the records that there are now; they go on changing."""
+        copy = Book()
+        with self.mutex:
+            copy.records = dict(self.records)
+        return copy
 
     def all(self):
         with self.mutex:
