@@ -160,6 +160,23 @@ static bool set_sync(struct options *options, const char *value)
 	return false;
 }
 
+static bool set_compact(struct options *options, const char *value)
+{
+	static const char *const modes[] = {
+		[COMPACT_OFF] = "off",
+		[COMPACT_IDLE] = "idle",
+		[COMPACT_ALWAYS] = "always",
+	};
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(value, modes[i]) == 0) {
+			options->uploads.compact = (enum compact_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool set_serve_unfinished(struct options *options, const char *value)
 {
 	return parse_switch(value, &options->http.serve_unfinished);
@@ -280,6 +297,13 @@ const struct setting settings[] = {
 		 "a crash of tusfs takes none of them (always)",
 	 .places = PLACE_ALL,
 	 .set = set_sync},
+	{.name = "compact",
+	 .argument = "WHEN",
+	 .expects = "off, idle or always",
+	 .help = "rewrite concatenated uploads to one blob, which is read\n"
+		 "faster: while nobody uploads (idle) or at once (off)",
+	 .places = PLACE_ALL,
+	 .set = set_compact},
 	{.name = "serve-unfinished",
 	 .expects = "yes or no",
 	 .help = "let GET read what has come of unfinished uploads",

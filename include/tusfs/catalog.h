@@ -109,6 +109,9 @@ MUST_CHECK int catalog_add_segment(struct conn *conn, uint64_t num, uint64_t pos
 /* The caller frees *segments. */
 MUST_CHECK int catalog_segments(struct conn *conn, uint64_t num,
 				struct segment **segments, size_t *count);
+/* At most `room` finals that have more than one segment, after num `after`. */
+MUST_CHECK int catalog_scattered(struct conn *conn, uint64_t after, uint64_t *nums,
+				 size_t room, size_t *count);
 MUST_CHECK int catalog_remove_segments(struct conn *conn, uint64_t num);
 /* Tells all finals the length of a part that is complete now. */
 MUST_CHECK int catalog_complete_segments(struct conn *conn, uint64_t blob,

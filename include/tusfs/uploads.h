@@ -34,8 +34,17 @@ enum sync_level {
 	SYNC_NEVER,  /* everything survives a crash of tusfs, nothing a power cut */
 };
 
+/* Whether finals of several parts are rewritten to one blob, so that the kernel can
+ * read them by passthrough. */
+enum compact_mode {
+	COMPACT_OFF,
+	COMPACT_IDLE,	/* while nobody is writing */
+	COMPACT_ALWAYS, /* as soon as they are complete */
+};
+
 struct uploads_config {
 	enum sync_level sync;
+	enum compact_mode compact;
 	uint64_t max_size;	/* bytes; 0 is no limit */
 	int64_t expire_after;	/* microseconds of inactivity; 0 is never */
 	int64_t tombstone_time; /* microseconds that a terminated id answers GONE */

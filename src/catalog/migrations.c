@@ -56,6 +56,7 @@ static const char *const migrations[] = {
 	" length INTEGER,"
 	" PRIMARY KEY (file, position)) WITHOUT ROWID;"
 	"CREATE INDEX segment_blob ON segment (blob);"
+	"CREATE INDEX segment_second ON segment (file) WHERE position = 1;"
 	/* The bytes of small uploads, by the num that a blob would have. */
 	"CREATE TABLE body (num INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
 	/* Blobs that nothing refers to any more, until their files are removed. */

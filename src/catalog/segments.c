@@ -63,6 +63,16 @@ int catalog_segments(struct conn *conn, uint64_t num, struct segment **segments,
 	return 0;
 }
 
+int catalog_scattered(struct conn *conn, uint64_t after, uint64_t *nums, size_t room,
+		      size_t *count)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, STMT_SCATTERED);
+
+	query_u64(&q, 1, after);
+	query_u64(&q, 2, room);
+	return query_nums(&q, nums, room, count);
+}
+
 int catalog_remove_segments(struct conn *conn, uint64_t num)
 {
 	SCOPED(query_end) struct query q = query_begin(conn, STMT_REMOVE_SEGMENTS);

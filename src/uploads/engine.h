@@ -195,6 +195,16 @@ void keep_sha256(struct file *file, const struct checksum *verified);
 
 /* Removes an upload's row and all that hangs on it, and leaves a tombstone. */
 MUST_CHECK int remove_upload(struct conn *conn, const struct file *file, int64_t now);
+/* Removes bytes that nothing refers to any more: of an upload whose row is gone and
+ * that no final uses. */
+MUST_CHECK int drop_bytes(struct conn *conn, uint64_t blob, bool small);
+
+/* ---- compact.c ---- */
+
+/* Rewrites finals of several segments to one blob each, as far as the configuration
+ * wants it now, until *stop. *later tells whether something was put off. */
+MUST_CHECK int compact_all(struct uploads *uploads, const atomic_bool *stop,
+			   bool *later);
 
 /* ---- journal.c: what running writers have written, for after a crash of the process
  * ---- */

@@ -1,8 +1,10 @@
-/* One thread that computes the sha256 of finished uploads which do not have it yet, in
- * the time that nobody else wants (SCHED_IDLE). What is left to do is in the catalog,
- * so a restart loses nothing. */
+/* One thread for what finished uploads are still owed: the sha256 of those that do not
+ * have it yet, and the compaction of finals. It works in the time that nobody else
+ * wants (SCHED_IDLE). What is left to do is in the catalog, so a restart loses nothing.
+ */
 #include "engine.h"
 
+#include "tusfs/clock.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 
 #define HASH_BATCH 64
+#define LATER	   (2 * CLOCK_SECOND)
 #define HASH_BLOCK (256 * 1024)
 
 struct hasher {
@@ -99,12 +102,17 @@ static void hash_all(struct hasher *hasher)
 	} while (count == HASH_BATCH && !atomic_load(&hasher->stop));
 }
 
-static void hasher_wait(struct hasher *hasher)
+/* Waits for something to do; if something was put off, not for long. */
+static void hasher_wait(struct hasher *hasher, bool later)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&hasher->mutex);
+	struct timespec deadline = clock_deadline(LATER);
+	int r = 0;
 
-	while (!hasher->wake && !atomic_load(&hasher->stop))
-		pthread_cond_wait(&hasher->woken, &hasher->mutex);
+	while (!hasher->wake && !atomic_load(&hasher->stop) && r != ETIMEDOUT)
+		r = later ? pthread_cond_clockwait(&hasher->woken, &hasher->mutex,
+						   CLOCK_MONOTONIC, &deadline)
+			  : pthread_cond_wait(&hasher->woken, &hasher->mutex);
 	hasher->wake = false;
 }
 
@@ -116,8 +124,12 @@ static void *hasher_run(void *arg)
 	if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none))
 		log_debug("the hasher runs at normal priority");
 	while (!atomic_load(&hasher->stop)) {
+		bool later = false;
+
 		hash_all(hasher);
-		hasher_wait(hasher);
+		if (compact_all(hasher->uploads, &hasher->stop, &later))
+			log_warning("compaction is put off");
+		hasher_wait(hasher, later);
 	}
 	return NULL;
 }

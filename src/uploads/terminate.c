@@ -5,9 +5,7 @@
 
 #include <string.h>
 
-/* Bytes that nothing refers to any more go: those of an upload whose row is gone and
- * that no final uses. */
-static int drop_bytes(struct conn *conn, uint64_t blob, bool small)
+int drop_bytes(struct conn *conn, uint64_t blob, bool small)
 {
 	SCOPED(file_release) struct file owner = {0};
 	bool used;
@@ -31,7 +29,8 @@ static int remove_final(struct conn *conn, uint64_t num)
 		r = catalog_remove_segments(conn, num);
 	for (size_t i = 0; !r && i < count; i++)
 		r = drop_bytes(conn, segments[i].blob, segments[i].small);
-	return r;
+	/* a blob of its own is what a compaction that a crash ended left */
+	return r ? r : catalog_add_trash(conn, num);
 }
 
 int remove_upload(struct conn *conn, const struct file *file, int64_t now)

@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define PART 50000
 
@@ -179,6 +180,49 @@ START_TEST(a_thousand_parts_in_one_final)
 }
 END_TEST
 
+/* Waits until the final can be read as one descriptor. */
+static bool becomes_whole(uint64_t num)
+{
+	for (int i = 0; i < 3000; i++) {
+		SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
+
+		ck_assert_int_eq(upload_reader_open(engine, num, &reader), 0);
+		if (upload_reader_whole_fd(reader) >= 0)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+START_TEST(a_compacted_final_is_one_blob_and_its_readers_notice_nothing)
+{
+	SCOPED(scoped_free) uint8_t *a = engine_noise(3 * PART, 5);
+	SCOPED(scoped_free) uint8_t *found = malloc(3 * PART + 2);
+	SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
+	struct upload_id ids[3] = {part(a, PART), part(a + PART, PART),
+				   part(a + 2 * PART, PART)};
+	struct file file = engine_concatenate("final", ids, 3), first;
+	size_t got;
+
+	ck_assert_int_eq(uploads_terminate(engine, ids[1]), 0);
+	engine_close();
+	engine_config.compact = COMPACT_ALWAYS;
+	engine_open();
+	ck_assert_int_eq(upload_reader_open(engine, file.num, &reader), 0);
+	ck_assert_int_eq(uploads_start_threads(engine), 0);
+	ck_assert(becomes_whole(file.num));
+	engine_expect(file.num, a, 3 * PART);
+	ck_assert_int_eq(upload_reader_read(reader, found, 3 * PART + 1, 0, &got), 0);
+	ck_assert_uint_eq(got, 3 * PART);
+	ck_assert(memcmp(found, a, 3 * PART) == 0);
+	first = engine_find(ids[0]);
+	engine_expect(first.num, a, PART);
+	file_release(&first);
+	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+	file_release(&file);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
@@ -190,6 +234,7 @@ int main(void)
 		a_final_takes_no_bytes,
 		a_repeated_final_is_the_one_made_before,
 		a_thousand_parts_in_one_final,
+		a_compacted_final_is_one_blob_and_its_readers_notice_nothing,
 	};
 
 	return RUN_TESTS(tests, engine_setup, engine_teardown);

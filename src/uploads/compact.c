@@ -1,0 +1,154 @@
+/* Finals of several segments, rewritten to one blob of their own: the kernel can read
+ * only one file by passthrough. Whoever has the final open reads on from the segments,
+ * whose bytes are the same. */
+#include "engine.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+
+#define COMPACT_BATCH 64
+#define COMPACT_BLOCK (1024 * 1024)
+
+/* Whether nobody writes or ends an upload just now. */
+static bool is_idle(struct uploads *uploads)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->mutex);
+
+	for (int i = 0; i < LIVE_BUCKETS; i++)
+		if (uploads->live[i])
+			return false;
+	return true;
+}
+
+static bool has_room(struct uploads *uploads, uint64_t length)
+{
+	struct statvfs space;
+
+	/* twice: what is rewritten for speed must not take the last room from uploads
+	 */
+	return uploads_space(uploads, &space) == 0 &&
+	       length < (uint64_t)space.f_bavail * space.f_frsize / 2;
+}
+
+/* *done stays false when it is time to stop. */
+static int copy(const struct content *content, struct blob *blob,
+		const atomic_bool *stop, bool *done)
+{
+	SCOPED(scoped_free) uint8_t *block = malloc(COMPACT_BLOCK);
+	uint64_t offset = 0;
+	size_t got;
+	int r;
+
+	if (!block)
+		return failure(-ENOMEM, "compact an upload");
+	while (offset < content->length) {
+		if (atomic_load(stop))
+			return 0;
+		r = content_read(content, block, COMPACT_BLOCK, offset, &got);
+		if (!r)
+			r = blob_write(blob, block, got, offset);
+		if (r)
+			return r;
+		offset += got;
+	}
+	*done = true;
+	return blob_sync(blob);
+}
+
+struct compaction {
+	uint64_t num;
+	uint64_t length;
+};
+
+static int drop_all(struct conn *conn, const struct segment *segments, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && !r; i++)
+		r = drop_bytes(conn, segments[i].blob, segments[i].small);
+	return r;
+}
+
+static int apply_compact(struct conn *conn, void *arg)
+{
+	const struct compaction *compaction = arg;
+	struct segment whole = {
+		.blob = compaction->num,
+		.length_known = true,
+		.length = compaction->length,
+	};
+	SCOPED(scoped_free) struct segment *segments = NULL;
+	size_t count;
+	int r = catalog_segments(conn, compaction->num, &segments, &count);
+
+	if (!r && !count)
+		return REFUSED_NOT_FOUND; /* it was removed meanwhile */
+	if (!r)
+		r = catalog_remove_segments(conn, compaction->num);
+	if (!r)
+		r = catalog_add_segment(conn, compaction->num, 0, &whole);
+	return r ? r : drop_all(conn, segments, count);
+}
+
+static int switch_over(struct uploads *uploads, uint64_t num, uint64_t length)
+{
+	struct compaction compaction = {num, length};
+	int r = catalog_commit(uploads->catalog, true, apply_compact, &compaction);
+
+	if (!r)
+		janitor_wake(uploads->janitor);
+	return r;
+}
+
+/* Refusals: NOT_FOUND and GONE (it was removed meanwhile, or is damaged). */
+static int compact_one(struct uploads *uploads, uint64_t num, const atomic_bool *stop)
+{
+	SCOPED(scoped_content_unref) struct content *content = NULL;
+	SCOPED(scoped_blob_unref) struct blob *blob = NULL;
+	bool done = false;
+	int r = content_load(uploads, num, &content);
+
+	if (r || !content->complete || !content->length ||
+	    !has_room(uploads, content->length))
+		return r;
+	r = blob_create(uploads->store, num, &blob);
+	if (!r)
+		r = copy(content, blob, stop, &done);
+	if (!r && done)
+		r = switch_over(uploads, num, content->length);
+	if (!r && done)
+		return 0;
+	/* of no use, and nobody knows of it */
+	return blob && blob_remove(uploads->store, num) < 0 ? -EIO : r;
+}
+
+static int list(struct uploads *uploads, uint64_t after, uint64_t *nums, size_t *count)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return catalog_scattered(conn, after, nums, COMPACT_BATCH, count);
+}
+
+int compact_all(struct uploads *uploads, const atomic_bool *stop, bool *later)
+{
+	enum compact_mode mode = uploads->config.compact;
+	uint64_t nums[COMPACT_BATCH], after = 0;
+	size_t count;
+	int r;
+
+	if (mode == COMPACT_OFF)
+		return 0;
+	do {
+		r = list(uploads, after, nums, &count);
+		for (size_t i = 0; r >= 0 && i < count && !atomic_load(stop); i++) {
+			if (mode == COMPACT_IDLE && !is_idle(uploads)) {
+				*later = true;
+				return 0;
+			}
+			after = nums[i];
+			r = compact_one(uploads, nums[i], stop);
+		}
+	} while (r >= 0 && count == COMPACT_BATCH && !atomic_load(stop));
+	return r < 0 ? r : 0;
+}
