@@ -142,9 +142,11 @@ void device_unmount(struct fs *fs)
 	if (!fs->mounted)
 		return;
 	fs->mounted = false;
-	if (atomic_load(&fs->workers.gone))
-		return;
-	if (mountpoint_detach(fs->config.mountpoint))
+	/* libfuse finds out by itself whether it has been unmounted */
+	if (fs->by_helper)
+		fuse_session_unmount(fs->session);
+	else if (!atomic_load(&fs->workers.gone) &&
+		 mountpoint_detach(fs->config.mountpoint))
 		log_warning("%s stays mounted", fs->config.mountpoint);
 }
 

@@ -10,7 +10,7 @@ MUST_CHECK int device_session(struct fs *fs);
 MUST_CHECK int device_mount(struct fs *fs);
 /* Serves on a descriptor, which it takes over, instead of a mount. */
 MUST_CHECK int device_use(struct fs *fs, int fd);
-/* Unmounts, unless somebody else has; the descriptor stays open. */
+/* Unmounts, unless somebody else has. Call when nobody serves requests. */
 void device_unmount(struct fs *fs);
 /* Asks the kernel to read ahead further than the 128 KiB that it gives FUSE: reads that
  * come through the daemon gain half. Call when requests are served. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,33 +14,21 @@ struct open_inode {
 	struct open_inode *next;
 	uint64_t num;
 	struct upload_reader *reader; /* one for all opens */
-	unsigned int opens;
+	unsigned int users;	      /* opens, and those that are being made */
+	struct open_file *opens;
 	unsigned int counts[OPEN_PASSING + 1]; /* of `opens`, by way */
+	unsigned int unused_direct;	       /* direct opens not known to be done */
 	int backing_id;			       /* while counts[OPEN_PASSING] is not 0 */
 	struct stat stat;		       /* as last noted */
 };
 
-/* A handle is the inode's address, with the way in the bits that an address from
- * malloc() has to spare. */
-#define WAY_BITS ((uintptr_t)3)
-
-uint64_t open_file_handle(struct open_file open)
-{
-	return (uintptr_t)open.inode | (uintptr_t)open.way;
-}
-
-struct open_file open_file_of(uint64_t handle)
-{
-	return (struct open_file){
-		.inode = (struct open_inode *)((uintptr_t)handle & ~WAY_BITS),
-		.way = (enum open_way)((uintptr_t)handle & WAY_BITS),
-	};
-}
-
-struct upload_reader *open_file_reader(struct open_file open)
-{
-	return open.inode->reader;
-}
+struct open_file {
+	struct open_inode *inode;
+	struct open_file *next;
+	struct open_file **link; /* what points to this one */
+	enum open_way way;
+	atomic_bool used; /* the kernel has come back with it */
+};
 
 struct open_files {
 	pthread_mutex_t mutex; /* protects all of it */
@@ -57,11 +46,30 @@ int open_files_new(struct open_files **files)
 	return 0;
 }
 
+static struct open_file *unlink_open(struct open_file *open)
+{
+	*open->link = open->next;
+	if (open->next)
+		open->next->link = open->link;
+	return open;
+}
+
+static void link_open(struct open_inode *inode, struct open_file *open)
+{
+	open->next = inode->opens;
+	open->link = &inode->opens;
+	if (open->next)
+		open->next->link = &open->next;
+	inode->opens = open;
+}
+
 static void free_chain(struct open_inode *inode)
 {
 	while (inode) {
 		struct open_inode *next = inode->next;
 
+		while (inode->opens)
+			free(unlink_open(inode->opens));
 		upload_reader_close(inode->reader);
 		free(inode);
 		inode = next;
@@ -89,18 +97,18 @@ static struct open_inode **inode_slot(struct open_files *files, uint64_t num)
 	return slot;
 }
 
-/* The inode of an open file, with one open more; NULL when it is not open. */
+/* The inode of an open file, with one user more; NULL when it is not open. */
 static struct open_inode *inode_again(struct open_files *files, uint64_t num)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&files->mutex);
 	struct open_inode *inode = *inode_slot(files, num);
 
 	if (inode)
-		inode->opens++;
+		inode->users++;
 	return inode;
 }
 
-/* Adds an inode, with one open, unless another thread was quicker. */
+/* Adds an inode, with one user, unless another thread was quicker. */
 static void inode_add(struct open_files *files, struct open_inode **made,
 		      struct open_inode **inode)
 {
@@ -110,7 +118,7 @@ static void inode_add(struct open_files *files, struct open_inode **made,
 	if (!*slot)
 		*slot = STEAL(*made);
 	*inode = *slot;
-	(*inode)->opens++;
+	(*inode)->users++;
 }
 
 static void inode_free(struct open_inode **inode)
@@ -138,12 +146,12 @@ static int inode_open(struct fs *fs, const struct file *file, struct open_inode 
 	return r;
 }
 
-/* Takes one open away; returns the inode when that was the last, to be freed. */
+/* Takes one user away; returns the inode when that was the last, to be freed. */
 static struct open_inode *inode_put(struct open_files *files, struct open_inode *inode)
 {
 	struct open_inode **slot = inode_slot(files, inode->num);
 
-	if (--inode->opens > 0)
+	if (--inode->users > 0)
 		return NULL;
 	*slot = inode->next;
 	return inode;
@@ -156,7 +164,7 @@ static enum open_way way_of_complete(struct fs *fs, struct open_inode *inode)
 
 	if (inode->counts[OPEN_PASSING] > 0)
 		return OPEN_PASSING;
-	if (inode->counts[OPEN_CACHED] > 0)
+	if (inode->counts[OPEN_CACHED] > 0 || inode->unused_direct > 0)
 		return OPEN_CACHED;
 	fd = upload_reader_whole_fd(inode->reader);
 	if (fd < 0)
@@ -165,17 +173,25 @@ static enum open_way way_of_complete(struct fs *fs, struct open_inode *inode)
 	return inode->backing_id > 0 ? OPEN_PASSING : OPEN_CACHED;
 }
 
-static void choose_way(struct fs *fs, bool complete, struct open_inode *inode,
-		       struct open_answer *answer)
+static void add_open(struct fs *fs, bool complete, struct open_inode *inode,
+		     struct open_answer *answer)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&fs->files->mutex);
-	enum open_way way = complete ? way_of_complete(fs, inode) : OPEN_DIRECT;
+	enum open_way way = OPEN_DIRECT;
 
-	answer->open = (struct open_file){inode, way};
+	/* another thread may have seen it complete since */
+	if (complete || inode->counts[OPEN_PASSING] > 0)
+		way = way_of_complete(fs, inode);
+	answer->way = way;
 	answer->backing_id = inode->backing_id;
 	/* Pages that a private mapping of a growing file left may lack its end. */
 	answer->keep_cache = way == OPEN_CACHED && inode->counts[OPEN_DIRECT] == 0;
+	answer->open->inode = inode;
+	answer->open->way = way;
+	link_open(inode, answer->open);
 	inode->counts[way]++;
+	if (way == OPEN_DIRECT)
+		inode->unused_direct++;
 }
 
 static int find_inode(struct fs *fs, uint64_t num, const struct file *file,
@@ -187,40 +203,63 @@ static int find_inode(struct fs *fs, uint64_t num, const struct file *file,
 	return file ? inode_open(fs, file, inode) : REFUSED_NOT_FOUND;
 }
 
-/* An upload that the overlay holds counts as unfinished: somebody may be opening it
- * directly at this moment, and for the kernel that must come before any other way. */
 int open_files_open(struct fs *fs, uint64_t num, const struct file *file,
 		    struct open_answer *answer)
 {
+	SCOPED(scoped_free) struct open_file *made = calloc(1, sizeof(*made));
 	struct open_inode *inode;
 	bool complete = false;
-	int r = find_inode(fs, num, file, &inode);
+	int r;
 
+	if (!made)
+		return failure(-ENOMEM, "open a file");
+	r = find_inode(fs, num, file, &inode);
 	if (r)
 		return r;
 	upload_reader_size(inode->reader, &complete);
-	choose_way(fs, complete && !overlay_has(&fs->overlay, num), inode, answer);
+	answer->open = STEAL(made);
+	add_open(fs, complete, inode, answer);
 	return 0;
 }
 
-static struct open_inode *unregister(struct fs *fs, struct open_file open)
+static struct open_inode *remove_open(struct fs *fs, struct open_file *open)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&fs->files->mutex);
-	struct open_inode *inode = open.inode;
+	struct open_inode *inode = open->inode;
 
-	inode->counts[open.way]--;
-	if (open.way == OPEN_PASSING && inode->counts[OPEN_PASSING] == 0) {
+	unlink_open(open);
+	inode->counts[open->way]--;
+	if (open->way == OPEN_DIRECT && !atomic_load(&open->used))
+		inode->unused_direct--;
+	if (open->way == OPEN_PASSING && inode->counts[OPEN_PASSING] == 0) {
 		passthrough_close(fs, inode->backing_id);
 		inode->backing_id = 0;
 	}
 	return inode_put(fs->files, inode);
 }
 
-void open_files_close(struct fs *fs, struct open_file open)
+void open_files_close(struct fs *fs, struct open_file *open)
 {
-	struct open_inode *last = unregister(fs, open);
+	struct open_inode *last = remove_open(fs, open);
 
 	inode_free(&last);
+	free(open);
+}
+
+static void note_use(struct fs *fs, struct open_file *open)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&fs->files->mutex);
+
+	if (!atomic_exchange(&open->used, true))
+		open->inode->unused_direct--;
+}
+
+int open_files_read(struct fs *fs, struct open_file *open, void *bytes, size_t size,
+		    uint64_t offset, size_t *got)
+{
+	if (open->way == OPEN_DIRECT && !atomic_load(&open->used))
+		note_use(fs, open);
+	return upload_reader_read(open->inode->reader, bytes, size, offset, got);
 }
 
 void open_files_note(struct open_files *files, uint64_t num, const struct stat *stat)

@@ -3,7 +3,9 @@
  * For one inode the kernel accepts, at one time, either opens through its own page
  * cache or opens that pass through to one backing file; a breach is EIO at open(2). So
  * the way of the first open decides for those that overlap with it. Direct opens, those
- * of unfinished uploads, go with either. Thread-safe. */
+ * of unfinished uploads, go with either, but none may come after one that passes
+ * through. The kernel acts on our answers in an order of its own: that it has acted on
+ * one is known only once it uses the handle. Thread-safe. */
 #ifndef TUSFS_FS_OPEN_FILES_H
 #define TUSFS_FS_OPEN_FILES_H
 
@@ -17,23 +19,15 @@ enum open_way {
 	OPEN_PASSING, /* the kernel reads the backing file itself */
 };
 
-struct open_inode;
-
-/* One open, a plain value, which the kernel keeps for us as the file handle. */
-struct open_file {
-	struct open_inode *inode;
-	enum open_way way;
-};
-
-uint64_t open_file_handle(struct open_file open);
-struct open_file open_file_of(uint64_t handle);
+struct open_file;
 
 MUST_CHECK int open_files_new(struct open_files **files);
 struct open_files *open_files_free(struct open_files *files);
 
 struct open_answer {
-	struct open_file open; /* ended with open_files_close() */
-	int backing_id;	       /* of OPEN_PASSING */
+	struct open_file *open; /* ended with open_files_close() */
+	enum open_way way;
+	int backing_id; /* of OPEN_PASSING */
 	bool keep_cache;
 };
 
@@ -42,10 +36,10 @@ struct open_answer {
  * GONE. */
 MUST_CHECK int open_files_open(struct fs *fs, uint64_t num, const struct file *file,
 			       struct open_answer *answer);
-void open_files_close(struct fs *fs, struct open_file open);
-/* The bytes, for as long as the file is open. */
-struct upload_reader *open_file_reader(struct open_file open);
-
+void open_files_close(struct fs *fs, struct open_file *open);
+/* As upload_reader_read(). */
+MUST_CHECK int open_files_read(struct fs *fs, struct open_file *open, void *bytes,
+			       size_t size, uint64_t offset, size_t *got);
 /* Notes what a file that may be open is like now, for the time when it has no row. */
 void open_files_note(struct open_files *files, uint64_t num, const struct stat *stat);
 /* The attributes of a file that is open but has no row any more; false when it is not

@@ -71,7 +71,7 @@ int passthrough_reply_open(fuse_req_t req, const struct fuse_file_info *info,
 {
 	struct fuse_file_info answer = *info;
 
-	if (opened->open.way == OPEN_PASSING)
+	if (opened->way == OPEN_PASSING)
 		answer.backing_id = opened->backing_id;
 	return fuse_reply_open(req, &answer);
 }
@@ -126,7 +126,7 @@ int passthrough_reply_open(fuse_req_t req, const struct fuse_file_info *info,
 		.padding = (uint32_t)opened->backing_id,
 	};
 
-	if (opened->open.way != OPEN_PASSING)
+	if (opened->way != OPEN_PASSING)
 		return fuse_reply_open(req, info);
 	return fuse_reply_buf(req, (const char *)&answer, sizeof(answer));
 }

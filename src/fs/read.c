@@ -9,6 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 
+static struct open_file *open_file_of(const struct fuse_file_info *info)
+{
+	return (struct open_file *)(uintptr_t)info->fh;
+}
+
 static int open_num(struct fs *fs, uint64_t num, struct open_answer *answer)
 {
 	struct file file;
@@ -50,9 +55,9 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		reply_result(req, r);
 		return;
 	}
-	info->fh = open_file_handle(answer.open);
+	info->fh = (uintptr_t)answer.open;
 	info->noflush = 1;
-	info->direct_io = answer.open.way == OPEN_DIRECT;
+	info->direct_io = answer.way == OPEN_DIRECT;
 	info->keep_cache = answer.keep_cache;
 	if (passthrough_reply_open(req, info, &answer) < 0)
 		open_files_close(fs, answer.open);
@@ -70,8 +75,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	r = upload_reader_read(open_file_reader(open_file_of(info->fh)), buffer, size,
-			       (uint64_t)offset, &got);
+	r = open_files_read(fs_of(req), open_file_of(info), buffer, size,
+			    (uint64_t)offset, &got);
 	if (r)
 		reply_result(req, r);
 	else
@@ -81,6 +86,6 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 /* Replies: err. */
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	open_files_close(fs_of(req), open_file_of(info->fh));
+	open_files_close(fs_of(req), open_file_of(info));
 	fuse_reply_err(req, 0);
 }

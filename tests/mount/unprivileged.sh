@@ -1,0 +1,47 @@
+#!/bin/bash
+# A daemon that is not root: mounted by fusermount3, read through the daemon.
+if [ -z "${INSIDE:-}" ]; then
+	unshare -m true 2>/dev/null || { echo "skipped: no mount name spaces"; exit 77; }
+	INSIDE=1 exec unshare -m "$0" "$@"
+fi
+. "$(dirname "$0")/lib.sh"
+need_fuse
+need fusermount3
+need setpriv
+need /usr/bin/python3
+[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not set-uid"
+
+# Everybody may open the device, as udev has it.
+mknod -m 666 "$dir/fuse" c 10 229
+mount --bind "$dir/fuse" /dev/fuse
+chmod 755 "$dir"
+cp -r "$here" "$dir/tests"
+install -m 755 "$TUSFS" "$dir/tusfs"
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+cat >"$dir/daemon" <<END
+#!/bin/bash
+exec setpriv --reuid=65534 --regid=65534 --clear-groups "$dir/tusfs" "\$@"
+END
+chmod +x "$dir/daemon"
+TUSFS=$dir/daemon
+mkdir "$store"
+chown 65534:65534 "$store" "$mnt"
+
+start --sync never
+step "nobody but the mounter reaches it"
+ls "$mnt" >/dev/null 2>&1 && fail "root can look into it"
+
+step "all works that works with privileges"
+as_nobody /usr/bin/python3 "$dir/tests/tree.py" "$server$base" "$mnt"
+grep -q 'read through the daemon' "$log" || fail "the way of reading is not in the log"
+as_nobody /usr/bin/python3 "$dir/tests/inotify.py" "$server$base" "$mnt" 100
+as_nobody /usr/bin/python3 "$dir/tests/two_doors.py" "$server$base" "$mnt" 200
+
+step "an orderly stop, also while a file is open"
+url=$(create 3 open)
+exec 8< <(as_nobody tail -f "$mnt/incoming/open")
+opened() { find "/proc/$pid" -maxdepth 0 >/dev/null && as_nobody ls "$mnt/incoming/open" >/dev/null; }
+within 10 opened
+stop
+exec 8<&-
+umount /dev/fuse
