@@ -214,6 +214,7 @@ START_TEST(a_listing_in_small_pages_has_each_name_once)
 		file = engine_upload(FILE_PLAIN, name, "x", 1);
 		file_release(&file);
 		fprintf(out, "%s\n", name);
+		fuse_drain();
 	}
 	fclose(out);
 	names = fuse_names(at_complete, 700);

@@ -322,6 +322,12 @@ static void read_notifications(void)
 		ck_assert(!receive(&header, &size));
 }
 
+void fuse_drain(void)
+{
+	read_notifications();
+	notified = 0;
+}
+
 static bool take_notification(int code, uint64_t ino, const char *name)
 {
 	bool found = false;

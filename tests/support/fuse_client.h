@@ -49,6 +49,9 @@ char *fuse_attribute(uint64_t ino, const char *name, int *error);
 int fuse_set_attribute(uint64_t ino, const char *name, const char *value,
 		       uint32_t flags);
 
+/* Reads and forgets the notifications that there are: for tests that cause hundreds,
+ * which would wait for somebody to read them. */
+void fuse_drain(void);
 /* Whether the mount has asked the kernel, since the last such question or the start, to
  * forget the name in the folder. */
 bool fuse_was_told_of_name(uint64_t parent, const char *name);
