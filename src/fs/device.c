@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -75,10 +76,26 @@ static int add_arguments(const struct fs *fs, struct fuse_args *args)
 	return fs->config.debug ? fuse_opt_add_arg(args, "-d") : 0;
 }
 
+/* libfuse's own messages, most of them lines. */
+static void log_message(enum fuse_log_level level, const char *format, va_list values)
+{
+	char text[512];
+
+	vsnprintf(text, sizeof(text), format, values);
+	text[strcspn(text, "\n")] = '\0';
+	if (level <= FUSE_LOG_ERR)
+		log_error("%s", text);
+	else if (level < FUSE_LOG_DEBUG)
+		log_info("%s", text);
+	else
+		log_debug("%s", text);
+}
+
 int device_session(struct fs *fs)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 
+	fuse_set_log_func(log_message);
 	if (add_arguments(fs, &args) == 0)
 		fs->session =
 			fuse_session_new(&args, &operations, sizeof(operations), fs);

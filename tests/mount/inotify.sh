@@ -5,13 +5,13 @@ need_fuse
 need python3
 
 start --sync never
-step "${COUNT:=2000} uploads and single steps"
+step "${COUNT:=1000} uploads and single steps"
 python3 "$here/inotify.py" "$server$base" "$mnt" "$COUNT"
 
 step "without the publisher only the events are missing"
 publisher=$(pgrep -P "$pid" -x tusfs-publish)
 kill -KILL "$publisher"
-ROUNDS=1000
+ROUNDS=300
 python3 "$here/two_doors.py" "$server$base" "$mnt" "$ROUNDS"
 grep -q 'publisher has died' "$log" || fail "nothing in the log"
 

@@ -5,7 +5,7 @@ need_fuse
 need python3
 
 start --sync never
-step "${ROUNDS:=2000} rounds from 8 threads"
+step "${ROUNDS:=1000} rounds from 8 threads"
 python3 "$here/two_doors.py" "$server$base" "$mnt" "$ROUNDS"
 same "$(find "$mnt" -mindepth 2)" "" "what is left"
 stop
