@@ -62,6 +62,8 @@ MUST_CHECK int blob_cut(struct blob *blob, uint64_t size);
 MUST_CHECK int blob_reserve(struct blob *blob, uint64_t size);
 /* Removes the name; whoever has it open reads on. Absent is no error. */
 MUST_CHECK int blob_remove(struct store *store, uint64_t num);
+/* Makes the removal survive a power cut. */
+MUST_CHECK int blob_sync_removal(struct store *store, uint64_t num);
 
 void scoped_blob_unref(struct blob **blob);
 void scoped_store_close(struct store **store);

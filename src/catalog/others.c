@@ -113,3 +113,13 @@ int catalog_attributes_size(struct conn *conn, uint64_t num, uint64_t *size)
 		*size = query_column_u64(&q, 0);
 	return r;
 }
+
+int catalog_last_num(struct conn *conn, uint64_t *num)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, STMT_LAST_NUM);
+	int r = query_one(&q);
+
+	if (!r)
+		*num = query_column_u64(&q, 0);
+	return r;
+}

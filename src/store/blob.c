@@ -40,7 +40,7 @@ int blob_create(struct store *store, uint64_t num, struct blob **blob)
 	int r = open_blob(store, num, O_CREAT | O_TRUNC, blob);
 
 	if (r == 0)
-		atomic_fetch_add(&store->folders[layout_index(num)].made, 1);
+		atomic_fetch_add(&store->folders[layout_index(num)].changes, 1);
 	return r;
 }
 
@@ -128,20 +128,22 @@ void blob_push(struct blob *blob, uint64_t offset, uint64_t size)
 	sync_file_range(blob->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
 }
 
-static int sync_folder(struct blob *blob, struct folder *folder)
+/* Syncs the folder of a blob, if names in it are not on disk. */
+static int sync_folder(struct store *store, uint64_t num)
 {
 	SCOPED(scoped_close) int fd = -1;
-	uint_fast64_t made = atomic_load(&folder->made);
+	struct folder *folder = &store->folders[layout_index(num)];
+	uint_fast64_t changes = atomic_load(&folder->changes);
 	char name[LAYOUT_FOLDER_SIZE];
 
-	if (atomic_load(&folder->synced) == made)
+	if (atomic_load(&folder->synced) == changes)
 		return 0;
-	layout_folder(layout_index(blob->num), name);
-	fd = openat(blob->store->blobs_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	layout_folder(layout_index(num), name);
+	fd = openat(store->blobs_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) < 0)
-		return failure(-errno, "sync folder of blob %s", blob->place);
+		return failure(-errno, "sync folder blobs/%s", name);
 	/* Whoever overtook us may have stored more: then one fsync is done in vain. */
-	atomic_store(&folder->synced, made);
+	atomic_store(&folder->synced, changes);
 	return 0;
 }
 
@@ -150,7 +152,7 @@ int blob_sync(struct blob *blob)
 {
 	if (fdatasync(blob->fd) < 0)
 		return failure(-errno, "sync blob %s", blob->place);
-	return sync_folder(blob, &blob->store->folders[layout_index(blob->num)]);
+	return sync_folder(blob->store, blob->num);
 }
 
 int blob_cut(struct blob *blob, uint64_t size)
@@ -190,7 +192,13 @@ int blob_remove(struct store *store, uint64_t num)
 	char place[LAYOUT_PLACE_SIZE];
 
 	layout_place(num, place);
-	if (unlinkat(store->blobs_fd, place, 0) < 0 && errno != ENOENT)
-		return failure(-errno, "remove blob %s", place);
+	if (unlinkat(store->blobs_fd, place, 0) < 0)
+		return errno == ENOENT ? 0 : failure(-errno, "remove blob %s", place);
+	atomic_fetch_add(&store->folders[layout_index(num)].changes, 1);
 	return 0;
+}
+
+int blob_sync_removal(struct store *store, uint64_t num)
+{
+	return sync_folder(store, num);
 }

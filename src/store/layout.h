@@ -10,11 +10,11 @@
 #define LAYOUT_FOLDER_SIZE 3  /* "2a" */
 #define LAYOUT_PLACE_SIZE  20 /* "2a/000000000000002a" */
 
-/* Whether the names in a folder are on disk: `made` counts up with every name made in
- * it, `synced` is what `made` was before the last fsync(2). They start different, since
- * a daemon that was killed may have left names that nobody synced. */
+/* Whether the names in a folder are on disk: `changes` counts up with every name made
+ * or removed in it, `synced` is what it was before the last fsync(2). They start
+ * different, since a daemon that was killed may have left names that nobody synced. */
 struct folder {
-	atomic_uint_fast64_t made;
+	atomic_uint_fast64_t changes;
 	atomic_uint_fast64_t synced;
 };
 

@@ -67,7 +67,7 @@ static int make_folders(struct store *store, bool *made)
 			*made = true;
 		else if (errno != EEXIST)
 			return failure(-errno, "store %s: blobs/%s", store->path, name);
-		atomic_init(&store->folders[i].made, 1);
+		atomic_init(&store->folders[i].changes, 1);
 		atomic_init(&store->folders[i].synced, 0);
 	}
 	return 0;

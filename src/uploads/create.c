@@ -360,7 +360,11 @@ static int write_body(struct uploads *uploads, const struct upload_request *requ
 static int commit(struct creation *creation)
 {
 	struct uploads *uploads = creation->uploads;
-	bool durable = durable_always(uploads);
+	/* a final may become complete with its creation */
+	bool durable =
+		file_is_complete(&creation->file) || creation->file.kind == FILE_FINAL
+			? durable_finish(uploads)
+			: durable_always(uploads);
 	int r = catalog_commit(uploads->catalog, durable, apply_create, creation);
 
 	if (r != REFUSED_CHECKSUM || !creation->unverified)

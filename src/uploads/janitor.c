@@ -42,7 +42,21 @@ static int apply_emptied(struct conn *conn, void *arg)
 	return r;
 }
 
-/* Removes blobs first and forgets them then: a crash in between only repeats it. */
+static int remove_blobs(struct uploads *uploads, const struct trash *trash)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < trash->count && !r; i++)
+		r = blob_remove(uploads->store, trash->blobs[i]);
+	if (!durable_finish(uploads))
+		return r;
+	for (size_t i = 0; i < trash->count && !r; i++)
+		r = blob_sync_removal(uploads->store, trash->blobs[i]);
+	return r;
+}
+
+/* Removes blobs first and forgets them then: a crash in between only repeats it, and a
+ * power cut does not bring one back that nobody remembers. */
 static int empty_trash(struct uploads *uploads)
 {
 	struct trash trash;
@@ -52,8 +66,7 @@ static int empty_trash(struct uploads *uploads)
 		r = list_trash(uploads, &trash);
 		if (r || !trash.count)
 			return r;
-		for (size_t i = 0; i < trash.count && !r; i++)
-			r = blob_remove(uploads->store, trash.blobs[i]);
+		r = remove_blobs(uploads, &trash);
 		if (!r)
 			r = catalog_commit(uploads->catalog, false, apply_emptied,
 					   &trash);

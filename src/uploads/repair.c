@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define REPAIR_BATCH 256
+#define REPAIR_BATCH  256
+#define LOST_ROWS_MAX 8192
 
 /* ---- after a mere crash of the process: its writers' bytes are still there ---- */
 
@@ -68,51 +69,56 @@ static int repair_entry(struct uploads *uploads, const struct journal_entry *ent
 
 /* ---- after a power cut: what the catalog counts must be in the blobs ---- */
 
-struct shortened {
-	struct file file;
-	uint64_t size;
-};
-
-static int apply_shorten(struct conn *conn, void *arg)
+static int apply_start_over(struct conn *conn, void *arg)
 {
-	struct shortened *shortened = arg;
-	struct file file = shortened->file;
+	const struct file *file = arg;
+	struct file again = *file;
 
-	file.offset = shortened->size;
-	return catalog_advance(conn, shortened->file.offset, &file);
+	again.offset = 0;
+	return catalog_advance(conn, file->offset, &again);
 }
 
-/* Below SYNC_ALWAYS an offset may have outlived its bytes: it goes back to what is
- * there. */
-static int shorten(struct uploads *uploads, const struct file *file, uint64_t size)
+/* Below SYNC_ALWAYS an offset may have outlived its bytes, and the blob's size does not
+ * tell: it can have holes. */
+static int start_over(struct uploads *uploads, struct file *file)
 {
-	struct shortened shortened = {*file, size};
+	int r;
 
-	log_warning("%s goes back to offset %llu after a power cut", file->name.text,
-		    (unsigned long long)size);
-	return catalog_commit(uploads->catalog, true, apply_shorten, &shortened);
+	log_warning("%s goes back to offset 0 after a power cut", file->name.text);
+	r = catalog_commit(uploads->catalog, true, apply_start_over, file);
+	if (!r)
+		file->offset = 0;
+	return r;
+}
+
+/* The blob is to be as long as the offset says. */
+static int check_blob(struct uploads *uploads, const struct file *file)
+{
+	SCOPED(scoped_blob_unref) struct blob *blob = NULL;
+	uint64_t size = 0;
+	int r = blob_open(uploads->store, file->num, &blob);
+
+	if (!r)
+		r = blob_size(blob, &size);
+	if (r < 0)
+		return r;
+	if (size > file->offset)
+		return blob_cut(blob, file->offset);
+	r = size < file->offset ? mark_broken(uploads, file, "its blob is too short")
+				: 0;
+	return r < 0 ? r : 0;
 }
 
 static int check_receiving(struct uploads *uploads, uint64_t num)
 {
-	SCOPED(scoped_blob_unref) struct blob *blob = NULL;
 	SCOPED(file_release) struct file file = {0};
-	uint64_t size = 0;
 	int r = uploads_stat(uploads, num, &file);
 
 	if (r || file.small || file.kind == FILE_FINAL || file.broken)
 		return r < 0 ? r : 0;
-	r = blob_open(uploads->store, num, &blob);
-	if (!r)
-		r = blob_size(blob, &size);
-	if (r < 0 || size == file.offset)
-		return r < 0 ? r : 0;
-	if (size > file.offset)
-		return blob_cut(blob, file.offset);
-	if (uploads->config.sync != SYNC_ALWAYS)
-		return shorten(uploads, &file, size);
-	r = mark_broken(uploads, &file, "its blob is too short");
-	return r < 0 ? r : 0;
+	if (!durable_always(uploads) && file.offset)
+		r = start_over(uploads, &file);
+	return r ? r : check_blob(uploads, &file);
 }
 
 static int list_receiving(struct uploads *uploads, uint64_t after, uint64_t *nums,
@@ -139,6 +145,29 @@ static int check_all_receiving(struct uploads *uploads)
 	return r;
 }
 
+static int read_last_num(struct uploads *uploads, uint64_t *num)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return catalog_last_num(conn, num);
+}
+
+/* Below SYNC_ALWAYS a blob may have outlived the row of its upload. Such rows were the
+ * last ones: nobody lost more of them than fit between two passes of the janitor, which
+ * syncs the catalog. */
+static int remove_unknown(struct uploads *uploads)
+{
+	uint64_t last;
+	int r;
+
+	if (durable_always(uploads))
+		return 0;
+	r = read_last_num(uploads, &last);
+	for (uint64_t num = last + 1; !r && num <= last + LOST_ROWS_MAX; num++)
+		r = blob_remove(uploads->store, num);
+	return r;
+}
+
 int repair(struct uploads *uploads, enum journal_past past,
 	   const struct journal_entry *entries, size_t count)
 {
@@ -155,7 +184,8 @@ int repair(struct uploads *uploads, enum journal_past past,
 		return r;
 	case JOURNAL_POWER_CUT:
 		log_info("the machine stopped while the store was open");
-		return check_all_receiving(uploads);
+		r = remove_unknown(uploads);
+		return r ? r : check_all_receiving(uploads);
 	}
 	return 0;
 }

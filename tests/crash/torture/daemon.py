@@ -14,7 +14,7 @@ READY_TIME = 60  # seconds: a machine under load is slow, a daemon that hangs is
 # All that the daemon may have to say in these rigs: anything else is bad news.
 GOOD_NEWS = re.compile(r"tusfs: (ready: |stopping|complete files are read|kept \d+ bytes|"
                        r"detached a mount|the last run did not stop|the machine stopped|"
-                       r"the mount has ended|warning: \S+ goes back to offset)")
+                       r"the mount has ended|warning: .* goes back to offset)")
 
 
 class Failure(Exception):

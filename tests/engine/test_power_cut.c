@@ -1,0 +1,144 @@
+/* What a start makes of a store whose machine stopped. The boot id in the journal is
+ * another one then; the disk of these tests has lost nothing: see tests/crash for those
+ * that have. */
+#include "engine.h"
+#include "run.h"
+#include "temp_dir.h"
+
+#include "tusfs/store.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SIZE	   3000000
+#define BOOT_ID_AT 16 /* in STORE/writers: see journal.c */
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+static unsigned int fsyncs;
+
+int __wrap_fsync(int fd)
+{
+	fsyncs++;
+	return __real_fsync(fd);
+}
+
+static void forge_boot_id(void)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("writers");
+	SCOPED(scoped_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(pwrite(fd, "00000000", 8, BOOT_ID_AT), 8);
+}
+
+/* Appends in a child that ends without any order, and its machine with it. */
+static void lose_power_appending(struct upload_id id, uint64_t offset,
+				 const uint8_t *bytes, size_t size)
+{
+	struct upload_append append = {.offset = offset};
+	struct upload_writer *writer;
+	int status;
+	pid_t pid;
+
+	engine_close();
+	pid = fork();
+	if (!pid) {
+		engine_open();
+		if (upload_writer_open(engine, id, &append, &writer) ||
+		    upload_writer_put(writer, bytes, size))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+	forge_boot_id();
+	engine_open();
+}
+
+static char *blob_path(uint64_t num)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "blobs/%02x/%016llx", (unsigned)(num & 0xff),
+		 (unsigned long long)num);
+	return temp_dir_join(name);
+}
+
+START_TEST(bytes_behind_the_offset_are_cut_off)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 1);
+	struct file file = engine_create(FILE_PLAIN, "x", SIZE), now;
+	SCOPED(scoped_free) char *path = blob_path(file.num);
+	struct stat found;
+
+	engine_append(file.id, 0, bytes, 1000);
+	lose_power_appending(file.id, 1000, bytes + 1000, 1000000);
+	now = engine_find(file.id);
+	ck_assert_uint_eq(now.offset, 1000);
+	ck_assert_int_eq(stat(path, &found), 0);
+	ck_assert_int_eq(found.st_size, 1000);
+	engine_append(file.id, 1000, bytes + 1000, SIZE - 1000);
+	engine_expect(file.num, bytes, SIZE);
+	file_release(&now);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(with_sync_finish_an_unfinished_upload_starts_over)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 2);
+	struct file done, file, now;
+
+	engine_close();
+	engine_config.sync = SYNC_FINISH;
+	engine_open();
+	done = engine_upload(FILE_PLAIN, "done", bytes, SIZE);
+	file = engine_create(FILE_PLAIN, "x", SIZE);
+	engine_append(file.id, 0, bytes, 1000000);
+	lose_power_appending(file.id, 1000000, bytes + 1000000, 1000000);
+	now = engine_find(file.id);
+	ck_assert_uint_eq(now.offset, 0);
+	engine_expect(done.num, bytes, SIZE);
+	engine_append(file.id, 0, bytes, SIZE);
+	engine_expect(file.num, bytes, SIZE);
+	file_release(&now);
+	file_release(&file);
+	file_release(&done);
+}
+END_TEST
+
+START_TEST(the_removal_of_a_blob_is_synced_with_its_folder)
+{
+	SCOPED(scoped_store_close) struct store *store = NULL;
+	SCOPED(scoped_free) char *path = temp_dir_join("other");
+	struct blob *blob;
+
+	ck_assert_int_eq(store_open(path, &store), 0);
+	ck_assert_int_eq(blob_create(store, 16, &blob), 0);
+	ck_assert_int_eq(blob_sync(blob), 0);
+	blob_unref(blob);
+	fsyncs = 0;
+	ck_assert_int_eq(blob_remove(store, 16), 0);
+	ck_assert_int_eq(blob_sync_removal(store, 16), 0);
+	ck_assert_uint_eq(fsyncs, 1);
+	ck_assert_int_eq(blob_sync_removal(store, 16), 0);
+	ck_assert_uint_eq(fsyncs, 1);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		bytes_behind_the_offset_are_cut_off,
+		with_sync_finish_an_unfinished_upload_starts_over,
+		the_removal_of_a_blob_is_synced_with_its_folder,
+	};
+
+	return RUN_TESTS(tests, engine_setup, engine_teardown);
+}
