@@ -43,6 +43,9 @@ void digest_update(struct digest *digest, const void *bytes, size_t size);
 /* Writes digest_size() bytes; the digest can then only be freed. */
 void digest_final(struct digest *digest, uint8_t out[DIGEST_MAX_BYTES]);
 struct digest *digest_free(struct digest *digest);
+/* Writes the digest of bytes in memory. */
+MUST_CHECK int digest_once(enum digest_algorithm algorithm, const void *bytes,
+			   size_t size, uint8_t out[DIGEST_MAX_BYTES]);
 void scoped_digest_free(struct digest **digest);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef TUSFS_FILE_H
 #define TUSFS_FILE_H
 
+#include "tusfs/error.h"
 #include "tusfs/id.h"
 #include "tusfs/name.h"
 
@@ -48,6 +49,8 @@ struct file {
 
 /* Frees what the value owns and leaves it zeroed. */
 void file_release(struct file *file);
+/* A value that owns strings of its own; the caller releases it. */
+MUST_CHECK int file_copy(const struct file *file, struct file *copy);
 
 static inline bool file_is_folder(const struct file *file)
 {

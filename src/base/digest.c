@@ -139,3 +139,16 @@ void scoped_digest_free(struct digest **digest)
 {
 	digest_free(*digest);
 }
+
+int digest_once(enum digest_algorithm algorithm, const void *bytes, size_t size,
+		uint8_t out[DIGEST_MAX_BYTES])
+{
+	SCOPED(scoped_digest_free) struct digest *digest = NULL;
+	int r = digest_new(algorithm, &digest);
+
+	if (r)
+		return r;
+	digest_update(digest, bytes, size);
+	digest_final(digest, out);
+	return 0;
+}

@@ -6,15 +6,16 @@
 
 #include "tusfs/log.h"
 
-enum change_state { CHANGE_WAITS, CHANGE_LEADS, CHANGE_DONE };
+#include <errno.h>
+#include <semaphore.h>
 
 struct change { /* on the stack of the thread that waits */
 	catalog_apply *apply;
 	void *arg;
 	bool durable;
 	int result;
-	enum change_state state;
-	pthread_cond_t turn;
+	bool leads; /* when its turn has come; otherwise it is done */
+	sem_t turn; /* posted without the mutex, so that nobody wakes to wait for it */
 	struct change *next;
 };
 
@@ -121,27 +122,61 @@ static void commit_batch(struct committer *committer, struct change *first)
 		c->result = commit_one(committer, c);
 }
 
-/* Leads one batch. The mutex is held on entry and return. */
-static void lead(struct committer *committer)
+/* Takes all who wait by now. */
+static struct change *take_batch(struct committer *committer)
 {
-	struct change *batch = committer->first, *next;
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
+	struct change *batch = committer->first;
 
 	committer->first = NULL;
 	committer->last = &committer->first;
-	pthread_mutex_unlock(&committer->mutex);
-	commit_batch(committer, batch);
-	pthread_mutex_lock(&committer->mutex);
-	for (struct change *c = batch; c; c = next) {
-		next = c->next; /* c may be gone once its thread can run */
-		c->state = CHANGE_DONE;
-		pthread_cond_signal(&c->turn);
-	}
-	if (committer->first) {
-		committer->first->state = CHANGE_LEADS;
-		pthread_cond_signal(&committer->first->turn);
-	} else {
+	return batch;
+}
+
+/* Who leads the next batch: the first of those who came meanwhile, or whoever comes. */
+static struct change *choose_leader(struct committer *committer)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
+	struct change *next = committer->first;
+
+	if (next)
+		next->leads = true;
+	else
 		committer->led = false;
+	return next;
+}
+
+static void lead(struct committer *committer, const struct change *own)
+{
+	struct change *batch = take_batch(committer), *leader, *next;
+
+	commit_batch(committer, batch);
+	leader = choose_leader(committer);
+	if (leader)
+		sem_post(&leader->turn);
+	for (struct change *c = batch; c; c = next) {
+		next = c->next; /* c is gone once its thread can run */
+		if (c != own)
+			sem_post(&c->turn);
 	}
+}
+
+/* Whether the change leads at once. */
+static bool enqueue(struct committer *committer, struct change *change)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
+	bool leads = !committer->led;
+
+	*committer->last = change;
+	committer->last = &change->next;
+	committer->led = true;
+	return leads;
+}
+
+static void await_turn(struct change *change)
+{
+	while (sem_wait(&change->turn) < 0 && errno == EINTR)
+		;
 }
 
 int committer_commit(struct committer *committer, bool durable, catalog_apply *apply,
@@ -149,19 +184,13 @@ int committer_commit(struct committer *committer, bool durable, catalog_apply *a
 {
 	struct change change = {.apply = apply, .arg = arg, .durable = durable};
 
-	pthread_cond_init(&change.turn, NULL);
-	pthread_mutex_lock(&committer->mutex);
-	*committer->last = &change;
-	committer->last = &change.next;
-	if (!committer->led) {
-		committer->led = true;
-		change.state = CHANGE_LEADS;
-	}
-	while (change.state == CHANGE_WAITS)
-		pthread_cond_wait(&change.turn, &committer->mutex);
-	if (change.state == CHANGE_LEADS)
-		lead(committer);
-	pthread_mutex_unlock(&committer->mutex);
-	pthread_cond_destroy(&change.turn);
+	sem_init(&change.turn, 0, 0);
+	if (enqueue(committer, &change))
+		change.leads = true;
+	else
+		await_turn(&change);
+	if (change.leads)
+		lead(committer, &change);
+	sem_destroy(&change.turn);
 	return change.result;
 }

@@ -146,11 +146,10 @@ static int add_segments(struct conn *conn, const struct creation *creation,
 /* ---- all ---- */
 
 /* An upload that is complete at once. */
-static int note_complete(struct conn *conn, struct creation *creation,
-			 const struct revealed *revealed)
+static int note_complete(struct creation *creation, const struct revealed *revealed)
 {
 	SCOPED(file_release) struct file told = {0};
-	int r = catalog_file(conn, creation->file.num, &told);
+	int r = file_copy(&creation->file, &told);
 
 	return r ? r : outcome_add(&creation->outcome, &told, revealed);
 }
@@ -164,10 +163,10 @@ static int add(struct conn *conn, struct creation *creation)
 	if (!r)
 		r = catalog_add(conn, file);
 	if (!r)
-		r = catalog_file(conn, file->num, &creation->made);
+		r = file_copy(file, &creation->made);
 	if (r || !file_is_complete(file) || file->kind == FILE_PARTIAL)
 		return r;
-	return note_complete(conn, creation, &revealed);
+	return note_complete(creation, &revealed);
 }
 
 /* Whether a final that is complete now may be: what it promises takes too long to
@@ -249,20 +248,6 @@ static int apply_create(struct conn *conn, void *arg)
 	return r;
 }
 
-/* The digest of bytes in memory. */
-static int digest_of(enum digest_algorithm algorithm, const void *bytes, size_t size,
-		     uint8_t out[DIGEST_MAX_BYTES])
-{
-	SCOPED(scoped_digest_free) struct digest *digest = NULL;
-	int r = digest_new(algorithm, &digest);
-
-	if (r)
-		return r;
-	digest_update(digest, bytes, size);
-	digest_final(digest, out);
-	return 0;
-}
-
 /* A body that is the whole upload: checked against what the metadata promises, and
  * hashed. */
 static int check_whole(struct creation *creation)
@@ -274,14 +259,14 @@ static int check_whole(struct creation *creation)
 	int r;
 
 	if (metadata_checksum(request->metadata, &promised)) {
-		r = digest_of(promised.algorithm, request->body, request->body_size,
-			      bytes);
+		r = digest_once(promised.algorithm, request->body, request->body_size,
+				bytes);
 		if (r)
 			return r;
 		if (memcmp(bytes, promised.bytes, digest_size(promised.algorithm)) != 0)
 			return REFUSED_CHECKSUM;
 	}
-	r = digest_of(DIGEST_SHA256, request->body, request->body_size, bytes);
+	r = digest_once(DIGEST_SHA256, request->body, request->body_size, bytes);
 	if (r)
 		return r;
 	memcpy(file->sha256, bytes, sizeof(file->sha256));

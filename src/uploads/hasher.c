@@ -14,6 +14,9 @@
 #define HASH_BATCH 64
 #define LATER	   (2 * CLOCK_SECOND)
 #define HASH_BLOCK (256 * 1024)
+#define HASH_BYTES                                                                     \
+	(64 * 1024 * 1024) /* of one transaction at most, but for the last             \
+			    */
 
 struct hasher {
 	struct uploads *uploads;
@@ -31,11 +34,34 @@ struct hashed {
 	uint8_t sha256[DIGEST_MAX_BYTES];
 };
 
-static int apply_hashed(struct conn *conn, void *arg)
-{
-	const struct hashed *hashed = arg;
+/* What was hashed and is not committed yet: many small ones share a transaction, which
+ * would otherwise be taken from those who upload. */
+struct hashes {
+	struct hashed all[HASH_BATCH];
+	size_t count;
+	uint64_t bytes;
+};
 
-	return catalog_set_sha256(conn, hashed->num, hashed->sha256);
+static int apply_hashes(struct conn *conn, void *arg)
+{
+	const struct hashes *hashes = arg;
+	int r = 0;
+
+	for (size_t i = 0; i < hashes->count && !r; i++)
+		r = catalog_set_sha256(conn, hashes->all[i].num, hashes->all[i].sha256);
+	return r;
+}
+
+static int commit_hashes(struct hasher *hasher, struct hashes *hashes)
+{
+	int r = 0;
+
+	if (hashes->count)
+		r = catalog_commit(hasher->uploads->catalog, false, apply_hashes,
+				   hashes);
+	hashes->count = 0;
+	hashes->bytes = 0;
+	return r;
 }
 
 /* Reads it all, unless it is time to stop: then *done stays false. */
@@ -59,11 +85,11 @@ static int digest_content(struct hasher *hasher, const struct content *content,
 	return 0;
 }
 
-static int hash_one(struct hasher *hasher, uint64_t num)
+static int hash_one(struct hasher *hasher, uint64_t num, struct hashes *hashes)
 {
 	SCOPED(scoped_content_unref) struct content *content = NULL;
 	SCOPED(scoped_digest_free) struct digest *digest = NULL;
-	struct hashed hashed = {.num = num};
+	struct hashed *hashed = &hashes->all[hashes->count];
 	bool done = false;
 	int r = content_load(hasher->uploads, num, &content);
 
@@ -73,8 +99,11 @@ static int hash_one(struct hasher *hasher, uint64_t num)
 		r = digest_content(hasher, content, digest, &done);
 	if (r || !done)
 		return r;
-	digest_final(digest, hashed.sha256);
-	return catalog_commit(hasher->uploads->catalog, false, apply_hashed, &hashed);
+	hashed->num = num;
+	digest_final(digest, hashed->sha256);
+	hashes->count++;
+	hashes->bytes += content->length;
+	return hashes->bytes < HASH_BYTES ? 0 : commit_hashes(hasher, hashes);
 }
 
 static int list_unhashed(struct uploads *uploads, uint64_t after, uint64_t *nums,
@@ -89,6 +118,7 @@ static int list_unhashed(struct uploads *uploads, uint64_t after, uint64_t *nums
 static void hash_all(struct hasher *hasher)
 {
 	uint64_t nums[HASH_BATCH], after = 0;
+	struct hashes hashes = {.count = 0};
 	size_t count;
 
 	do {
@@ -96,9 +126,11 @@ static void hash_all(struct hasher *hasher)
 			return;
 		for (size_t i = 0; i < count && !atomic_load(&hasher->stop); i++) {
 			after = nums[i];
-			if (hash_one(hasher, nums[i]) < 0)
+			if (hash_one(hasher, nums[i], &hashes) < 0)
 				log_warning("an upload could not be hashed");
 		}
+		if (commit_hashes(hasher, &hashes))
+			log_warning("hashes could not be kept");
 	} while (count == HASH_BATCH && !atomic_load(&hasher->stop));
 }
 

@@ -285,16 +285,32 @@ static int digest_whole(struct upload_writer *writer, uint8_t out[DIGEST_MAX_BYT
 	return r;
 }
 
-/* The checksum that the metadata promised, when this append completes the upload. */
+/* A small upload is in memory, so that its hash costs less now than a transaction of
+ * the hasher's later. */
+static int hash_small(struct upload_writer *writer)
+{
+	struct checksum sha256 = {.algorithm = DIGEST_SHA256};
+	int r;
+
+	if (!writer->file.small || writer->file.kind != FILE_PLAIN)
+		return 0;
+	r = digest_once(DIGEST_SHA256, writer->buffer, writer->buffered, sha256.bytes);
+	if (!r)
+		keep_sha256(&writer->file, &sha256);
+	return r;
+}
+
+/* When this append completes the upload: the checksum that the metadata promised. */
 static int check_whole(struct upload_writer *writer)
 {
 	struct file *file = &writer->file;
 	uint8_t found[DIGEST_MAX_BYTES];
 	int r;
 
-	if (writer->promised.algorithm == DIGEST_NONE || !file->length_known ||
-	    writer_position(writer) != file->length)
+	if (!file->length_known || writer_position(writer) != file->length)
 		return 0;
+	if (writer->promised.algorithm == DIGEST_NONE)
+		return hash_small(writer);
 	r = digest_whole(writer, found);
 	if (r)
 		return r;
@@ -389,21 +405,6 @@ static void park(struct upload_writer *writer)
 			    writer->file.offset, STEAL(writer->whole));
 }
 
-static int copy_out(const struct upload_writer *writer, struct file *file)
-{
-	struct file copy = writer->file;
-
-	copy.metadata = copy.metadata ? strdup(copy.metadata) : NULL;
-	copy.concat = copy.concat ? strdup(copy.concat) : NULL;
-	if (!copy.metadata != !writer->file.metadata ||
-	    !copy.concat != !writer->file.concat) {
-		file_release(&copy);
-		return failure(-ENOMEM, "append");
-	}
-	*file = copy;
-	return 0;
-}
-
 /* Gives the upload back, and only then tells the doors: they may wait for somebody who
  * waits for this upload. */
 static int end(struct upload_writer *writer, struct outcome *outcome, int r,
@@ -419,7 +420,7 @@ static int end(struct upload_writer *writer, struct outcome *outcome, int r,
 	writer->live = live_release(uploads, writer->live);
 	outcome_tell(outcome, !r);
 	outcome_release(outcome);
-	return r ? r : copy_out(writer, file);
+	return r ? r : file_copy(&writer->file, file);
 }
 
 int upload_writer_commit(struct upload_writer *writer, const struct checksum *checksum,
