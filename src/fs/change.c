@@ -32,19 +32,26 @@ static int find_upload(struct fs *fs, struct node folder, const char *name,
 }
 
 /* The kernel takes the name away where rm was called. When the upload is also seen
- * elsewhere, it must hear of that before rm returns. */
+ * elsewhere, it must hear of that before rm returns. But an upload that finished while
+ * rm looked for it in incoming/ is not to be seen elsewhere: the publisher's rename
+ * waits for the folder that rm has locked, so that to wait for the publisher here would
+ * be for ever. */
 static void answer_removed(fuse_req_t req, struct node folder, struct file *file,
 			   struct watcher_task **task)
 {
 	struct fs *fs = fs_of(req);
+	enum place place = publish_place(file);
 
 	notify_attributes(fs, file->num);
-	if (publish_place(file) == PLACE_COMPLETE)
+	if (place == PLACE_COMPLETE)
 		notify_attributes(fs, file->parent);
-	if (folder.place == publish_place(file))
-		fuse_reply_err(req, 0);
-	else
+	if (folder.place != place && folder.place != PLACE_INCOMING) {
 		watcher_answer_gone(fs->watcher, STEAL(*task), req, file);
+		return;
+	}
+	fuse_reply_err(req, 0);
+	if (folder.place != place)
+		watcher_answer_gone(fs->watcher, STEAL(*task), NULL, file);
 }
 
 /* Replies: err. */

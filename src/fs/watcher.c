@@ -1,5 +1,7 @@
 #include "watcher.h"
 
+#include "node.h"
+#include "notify.h"
 #include "publish.h"
 
 #include <errno.h>
@@ -8,7 +10,7 @@
 
 struct watcher_task {
 	struct watcher_task *next;
-	fuse_req_t req;
+	fuse_req_t req; /* NULL: answered */
 	struct file file;
 };
 
@@ -39,14 +41,24 @@ static struct watcher_task *take(struct watcher *watcher)
 	return task;
 }
 
+static void work(struct fs *fs, const struct watcher_task *task)
+{
+	if (!task->req) {
+		notify_entry(fs, node_folder_ino(PLACE_COMPLETE, task->file.parent),
+			     task->file.name.text);
+		return;
+	}
+	publish_gone(fs, &task->file);
+	fuse_reply_err(task->req, 0);
+}
+
 static void *watcher_main(void *arg)
 {
 	struct watcher *watcher = arg;
 	struct watcher_task *task;
 
 	while ((task = take(watcher))) {
-		publish_gone(watcher->fs, &task->file);
-		fuse_reply_err(task->req, 0);
+		work(watcher->fs, task);
 		file_release(&task->file);
 		free(task);
 	}

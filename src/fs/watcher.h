@@ -16,8 +16,9 @@ struct watcher *watcher_stop(struct watcher *watcher);
 
 /* Room for one request, taken before anything is changed. */
 MUST_CHECK int watcher_task_new(struct watcher_task **task);
-/* Publishes that the upload has gone, and then answers the request with success. Takes
- * over the task, and the file's content: *file is left empty. */
+/* Publishes that the upload has gone, and then answers the request with success. With
+ * `req` NULL, for a request that was answered already, only has the name in complete/
+ * looked up again. Takes over the task, and the file's content: *file is left empty. */
 void watcher_answer_gone(struct watcher *watcher, struct watcher_task *task,
 			 fuse_req_t req, struct file *file);
 

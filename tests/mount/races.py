@@ -1,0 +1,133 @@
+"""A change by one door while the other finishes the same upload: whatever comes first,
+both answer soon, and what is seen afterwards is the same everywhere."""
+
+import http.client
+import os
+import threading
+
+from support import Tus, check, main
+
+SECONDS = 20  # far longer than any answer takes; what takes longer is stuck
+
+
+def finish(tus, url, content):
+    """Sends the last bytes. A rm that comes first may cut the connection."""
+    try:
+        tus.ask("PATCH", url, {
+            "Upload-Offset": "0",
+            "Content-Type": "application/offset+octet-stream"}, content)
+    except (http.client.HTTPException, ConnectionError):
+        tus.connection.close()
+
+
+def both(*actions):
+    """Runs actions at the same time, each in a thread, and waits for all."""
+    start = threading.Barrier(len(actions))
+    threads = []
+    for action in actions:
+        def run(action=action):
+            start.wait()
+            action()
+        threads.append(threading.Thread(target=run, daemon=True))
+        threads[-1].start()
+    for thread in threads:
+        thread.join(SECONDS)
+        check(not thread.is_alive(), "an answer does not come: the mount is stuck")
+
+
+def try_unlink(path, removed):
+    try:
+        os.unlink(path)
+        removed.append(path)
+    except FileNotFoundError:
+        pass
+
+
+def check_removed(tus, mount, name, url, removed):
+    """The upload is gone from both doors, or there by both, and then is removed."""
+    incoming, complete = f"{mount}/incoming/{name}", f"{mount}/complete/{name}"
+    check(not os.path.exists(incoming), f"{incoming} is left")
+    status = tus.status(url)
+    check(status == (410 if removed else 200), f"{url}: {status}, removed: {removed}")
+    check(os.path.exists(complete) == (not removed), f"{complete}: removed: {removed}")
+    if not removed:
+        os.unlink(complete)
+
+
+def rm_against_finish(tus, mount, name):
+    """rm in incoming/ while the last byte is committed."""
+    url = tus.create(4, {"filename": name})
+    removed = []
+    os.path.exists(f"{mount}/complete/{name}")
+    both(lambda: finish(tus, url, b"last"),
+         lambda: try_unlink(f"{mount}/incoming/{name}", removed))
+    check_removed(tus, mount, name, url, removed)
+
+
+def rm_by_id_against_finish(tus, mount, name):
+    url = tus.create(4, {"filename": name})
+    removed = []
+    os.path.exists(f"{mount}/complete/{name}")
+    both(lambda: finish(tus, url, b"last"),
+         lambda: try_unlink(f"{mount}/by-id/{os.path.basename(url)}", removed))
+    check_removed(tus, mount, name, url, removed)
+
+
+def mv_onto_finish(tus, mount, name):
+    """mv to the name of an upload that is finishing replaces it only when it is seen."""
+    old = tus.upload(f"{name} old", b"old")
+    new = tus.create(4, {"filename": name})
+    complete = f"{mount}/complete/{name}"
+    moved = []
+
+    def move():
+        seen = os.path.exists(complete)
+        try:
+            os.rename(f"{mount}/complete/{name} old", complete)
+            moved.append(seen)
+        except FileExistsError:
+            pass
+
+    both(lambda: finish(tus, new, b"last"), move)
+    if moved == [False]:
+        # it may have been seen between the look and the rename: then it is replaced
+        check(os.path.exists(complete), f"{complete} is not there")
+    check(tus.status(old) == 200, f"{old} is gone")
+    for path in (complete, f"{mount}/complete/{name} old"):
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def upload_in(tus, path, content):
+    url = tus.create(len(content), {"relativePath": path})
+    tus.patch(url, 0, content)
+    return url
+
+
+def mv_folder_against_finish(tus, mount, name):
+    """A folder is moved while an upload in it finishes: the upload moves with it."""
+    first = upload_in(tus, f"{name}/first", b"1")
+    last = tus.create(4, {"relativePath": f"{name}/last"})
+    both(lambda: finish(tus, last, b"last"),
+         lambda: os.rename(f"{mount}/complete/{name}", f"{mount}/complete/{name} moved"))
+    folder = f"{mount}/complete/{name} moved"
+    check(sorted(os.listdir(folder)) == ["first", "last"], f"{folder} lacks something")
+    check(os.stat(f"{folder}/last").st_size == 4, f"{folder}/last is not whole")
+    check(tus.status(first) == 200 and tus.status(last) == 200, f"{name}: not there")
+    os.unlink(f"{folder}/first")
+    os.unlink(f"{folder}/last")
+    os.rmdir(folder)
+
+
+def run(server, mount, rounds):
+    tus = Tus(server)
+    os.listdir(f"{mount}/complete")
+    for i in range(int(rounds)):
+        rm_against_finish(tus, mount, f"rm {i}")
+        rm_by_id_against_finish(tus, mount, f"by id {i}")
+        mv_onto_finish(tus, mount, f"onto {i}")
+        mv_folder_against_finish(tus, mount, f"folder {i}")
+
+
+if __name__ == "__main__":
+    main(run)
