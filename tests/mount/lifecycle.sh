@@ -83,6 +83,16 @@ wait "$pid" || status=$?
 pid=
 same "$status" 0 "exit status"
 
+step "a store of a newer version"
+cp -a "$store" "$dir/newer"
+/usr/bin/python3 - "$dir/newer/catalog.db" <<'END'
+import sqlite3, sys
+catalog = sqlite3.connect(sys.argv[1])
+catalog.execute("PRAGMA user_version = 1000000")
+catalog.commit()
+END
+refused 1 "newer version" --listen $any "$dir/newer" "$mnt"
+
 step "a stop while a PATCH hangs takes no time, and keeps what had come"
 start
 url=$(create 1000000 slow)
@@ -124,6 +134,23 @@ not_mounted || fail "there is a mount"
 kill -TERM "$pid"
 within 60 ended
 pid=
+
+step "a socket that systemd hands over takes the place of --listen"
+/usr/bin/python3 -c '
+import os, socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+os.dup2(s.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])' \
+	"$port" "$TUSFS" -f --no-mount --listen 203.0.113.1:1 "$store" 2>>"$log" &
+pid=$!
+answers() { curl -sS -o /dev/null -X OPTIONS "$server$base" 2>/dev/null; }
+within 60 answers
+stop
 
 step "options from a file"
 cat >"$dir/conf" <<END
