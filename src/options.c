@@ -62,12 +62,16 @@ static bool read_config(struct parse *parse, const char *path)
 	struct problem problem = {""};
 	struct parse lines = {.options = parse->options, .problem = &problem};
 	FILE *file = fopen(path, "re");
+	bool unreadable;
 	int line;
 
 	if (!file)
 		return wrong(parse, "cannot open %s: %m", path);
 	line = ini_parse_file(file, apply_line, &lines);
+	unreadable = ferror(file);
 	fclose(file);
+	if (unreadable)
+		return wrong(parse, "cannot read %s", path);
 	if (line == 0)
 		return true;
 	if (!problem.text[0])

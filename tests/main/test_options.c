@@ -168,6 +168,7 @@ START_TEST(wrong_usage_is_told_in_one_line)
 	assert_wrong("--uid 3 /s /m", "unknown option '--uid'");
 	assert_wrong("--config /nowhere/at/all /s /m",
 		     "cannot open /nowhere/at/all: No such file or directory");
+	assert_wrong("--config /proc /s /m", "cannot read /proc");
 }
 END_TEST
 
