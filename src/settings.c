@@ -301,7 +301,8 @@ const struct setting settings[] = {
 	 .argument = "WHEN",
 	 .expects = "off, idle or always",
 	 .help = "rewrite concatenated uploads to one blob, which is read\n"
-		 "faster: while nobody uploads (idle) or at once (off)",
+		 "faster: while nobody uploads (idle), or at once\n"
+		 "(always), or never (off)",
 	 .places = PLACE_ALL,
 	 .set = set_compact},
 	{.name = "serve-unfinished",

@@ -23,7 +23,7 @@ step "inotifywait sees uploads come and go"
 inotifywait -q -m --format '%e %f' "$mnt/complete" >"$dir/events" 2>&1 &
 watcher=$!
 others+=("$watcher")
-watching() { grep -q '^inotify wd:' "/proc/$watcher/fdinfo/3" 2>/dev/null; }
+watching() { grep -qs "^inotify wd:" "/proc/$watcher/fdinfo/"*; }
 within 10 watching
 url=$(create 50000 one.bin)
 send "$url" "$dir/data"
