@@ -285,5 +285,5 @@ int main(void)
 		a_whole_file_checksum_is_verified_at_the_end,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

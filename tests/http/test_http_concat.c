@@ -285,5 +285,5 @@ int main(void)
 		a_thousand_parts_go_into_one_request,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

@@ -333,5 +333,5 @@ int main(void)
 		a_length_below_the_offset_is_refused,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

@@ -211,5 +211,5 @@ int main(void)
 		a_request_in_two_pieces_is_one,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

@@ -319,5 +319,5 @@ int main(void)
 		a_download_survives_the_end_of_its_upload,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

@@ -74,5 +74,5 @@ int main(void)
 		perror("make a listening socket");
 		return EXIT_FAILURE;
 	}
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

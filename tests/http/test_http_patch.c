@@ -324,5 +324,5 @@ int main(void)
 		an_overriding_method_decides_even_when_it_is_none,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

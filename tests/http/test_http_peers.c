@@ -98,14 +98,14 @@ START_TEST(a_dripping_body_is_closed_and_kept)
 }
 END_TEST
 
-/* Twice the rate that is asked for, over several time-outs. */
+/* Far above the rate that is asked for, over more than one time-out. */
 START_TEST(a_slow_but_steady_body_comes_whole)
 {
 	SCOPED(scoped_free) char *path = NULL;
 	SCOPED(reply_release) struct reply reply = {0};
 	int fd;
 
-	set_idle_timeout(CLOCK_SECOND / 5);
+	set_idle_timeout(2 * CLOCK_SECOND);
 	path = create_upload("Upload-Length: 4000\r\n");
 	fd = client_connect(server.port);
 	client_print(
@@ -120,7 +120,7 @@ START_TEST(a_slow_but_steady_body_comes_whole)
 		memset(piece, 'x', sizeof(piece));
 		ck_assert(client_send(fd, piece, sizeof(piece)));
 		if (i < 39)
-			ck_assert_int_eq(poll(&wait, 1, 20), 0);
+			ck_assert_int_eq(poll(&wait, 1, 120), 0);
 	}
 	reply = client_receive(fd, "PATCH");
 	ck_assert_int_eq(reply.status, 204);
@@ -184,7 +184,7 @@ START_TEST(idle_connections_that_had_an_answer_are_shed)
 	for (int i = 0; i < 200; i++) {
 		struct pollfd wait = {.fd = idle[i], .events = POLLIN};
 
-		closed += poll(&wait, 1, i < 100 ? 20000 : 0) > 0;
+		closed += poll(&wait, 1, i < 100 ? 60000 : 0) > 0;
 		close(idle[i]);
 	}
 	ck_assert_int_ge(closed, 100);
@@ -321,5 +321,5 @@ int main(void)
 		a_quiesced_server_serves_who_is_there_and_no_one_else,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

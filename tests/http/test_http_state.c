@@ -336,5 +336,5 @@ int main(void)
 		an_absolute_location_believes_only_a_trusted_proxy,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	return RUN_TESTS_FOR(tests, server_setup, server_teardown, 150);
 }

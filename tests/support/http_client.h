@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* A new connection to 127.0.0.1; the caller closes it. An answer that does not come
- * within 20 s fails the test. */
+ * within a minute fails the test. */
 int client_connect(uint16_t port);
 /* The whole of it; false when the server has closed the connection before. */
 bool client_send(int fd, const void *bytes, size_t size);
@@ -32,7 +32,7 @@ struct reply client_receive(int fd, const char *method);
 void reply_release(struct reply *reply);
 /* The value of a field, or NULL; valid until the next call. */
 const char *reply_field(const struct reply *reply, const char *name);
-/* Whether the server has closed the connection by now, or within 20 s. */
+/* Whether the server has closed the connection by now, or within a minute. */
 bool client_closed(int fd);
 
 /* One request on a connection of its own. `fields` are lines, each with CRLF; Host and,
