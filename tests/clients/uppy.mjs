@@ -110,7 +110,7 @@ async function a_dropped_folder_arrives_as_a_folder() {
 }
 
 async function an_upload_is_paused_and_resumed() {
-  const file = randomFile('paused.bin', 12_000_000)
+  const file = randomFile('paused.bin', 6_000_000)
   const slow = await cuttingProxy(Number(new URL(server).port), { delay: 3 })
   const { page } = await open(endpoint.replace(server, `http://127.0.0.1:${slow.port}`))
   await drop(page, [file])
@@ -118,11 +118,11 @@ async function an_upload_is_paused_and_resumed() {
   const done = uploadAll(page)
   await page.waitForFunction(() => {
     const [only] = window.uppy.getFiles()
-    return only.progress.bytesUploaded > 2_000_000
+    return only.progress.bytesUploaded > 1_000_000
   })
   await page.evaluate(() => window.uppy.pauseAll())
   const size = () => fs.statSync(inMount('incoming', 'paused.bin')).size
-  assert(size() < 12_000_000)
+  assert(size() < 6_000_000)
   await page.evaluate(() => window.uppy.resumeAll())
   await done
   same(file, inMount('complete', 'paused.bin'))
