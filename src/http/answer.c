@@ -3,6 +3,7 @@
 #include "cors.h"
 #include "location.h"
 
+#include "tusfs/log.h"
 #include "tusfs/text.h"
 
 #include <assert.h>
@@ -182,11 +183,18 @@ void answer_expiry(struct request *request, const struct file *file)
 		answer_field_date(request, "Upload-Expires", file->expires);
 }
 
+void answer_log(const struct request *request)
+{
+	log_debug("%s: %u %.*s", request->method, request->status,
+		  (int)strcspn(request->line, "\n"), request->line);
+}
+
 enum MHD_Result answer_queue(struct request *request)
 {
 	if (request->failed)
 		return MHD_NO;
 	assert(request->response);
+	answer_log(request);
 	peer_enter(request->peer, PEER_SENDING);
 	return MHD_queue_response(request->mhd, request->status, request->response);
 }

@@ -24,6 +24,8 @@ void answer_field_date(struct request *request, const char *name, int64_t micros
 /* Upload-Expires, if the upload is to expire. */
 void answer_expiry(struct request *request, const struct file *file);
 
+/* A debug line of what is answered. */
+void answer_log(const struct request *request);
 /* Queues the answer. */
 MUST_CHECK enum MHD_Result answer_queue(struct request *request);
 /* Writes the answer to the socket, then waits for the client to read it. Closing at

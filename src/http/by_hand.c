@@ -94,6 +94,7 @@ void answer_by_hand(struct request *request)
 
 	if (request->failed)
 		return;
+	answer_log(request);
 	text = print_answer(request, &size);
 	if (!text || !send_all(fd, text, size, deadline))
 		return;
