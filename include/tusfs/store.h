@@ -52,8 +52,8 @@ MUST_CHECK int blob_read(struct blob *blob, void *bytes, size_t size, uint64_t o
  * only a push. */
 void blob_push(struct blob *blob, uint64_t offset, uint64_t size);
 /* Makes what was written, and the blob's name, survive a power cut. A failure is final:
- * what was not synced before may be lost, whatever a later call says (fsync(2), NOTES).
- */
+ * what was not synced before may be lost (fsync(2), NOTES), so every later call fails
+ * as well, until the blob is opened again and written anew. */
 MUST_CHECK int blob_sync(struct blob *blob);
 /* Cuts the blob down to `size` bytes; never makes it longer. */
 MUST_CHECK int blob_cut(struct blob *blob, uint64_t size);

@@ -107,8 +107,8 @@ struct upload_request {
 	const char *concat;	       /* as received, or NULL */
 	const struct upload_id *parts; /* of a final */
 	size_t parts_count;
-	/* The first bytes, when the door has them all and they are at most
-	 * UPLOADS_SMALL_MAX: they are committed with the upload, in one transaction. */
+	/* The first bytes, of an upload of at most UPLOADS_SMALL_MAX and known length:
+	 * they are committed with it, in one transaction. */
 	const void *body;
 	size_t body_size;
 };
@@ -119,7 +119,8 @@ struct upload_request {
  * A final with the same parts and metadata as one made within the last minute gives
  * that one. Refusals: TOO_LARGE (max_size), NO_SPACE, PART (unknown, not partial,
  * itself final), CHECKSUM (the metadata's `checksum` does not match a body that
- * completes it), LENGTH (more body than length). */
+ * completes it), LENGTH (more body than
+ * length, or a body of an upload that is not so small). */
 MUST_CHECK int uploads_create(struct uploads *uploads,
 			      const struct upload_request *request, struct file *file);
 
@@ -252,14 +253,14 @@ MUST_CHECK int uploads_make_folder(struct uploads *uploads, uint64_t folder,
 /* rmdir in complete/. Refusals: NOT_FOUND, NOT_FOLDER, NOT_EMPTY. */
 MUST_CHECK int uploads_remove_folder(struct uploads *uploads, uint64_t folder,
 				     const char *name);
-/* rename(2) in complete/, `flags` as of renameat2(2): 0 or RENAME_NOREPLACE. A complete
- * upload that had the new name is terminated; *replaced is its num, or 0. Refusals:
- * NOT_FOUND, EXISTS (also a name that an arriving upload will take), NOT_EMPTY,
- * NOT_FOLDER, IS_FOLDER, NAME, INVALID (other flags, or into itself). */
+/* rename(2) in complete/. Only `seen` is replaced: the num of what the caller has seen
+ * under the new name, or 0; a complete upload is terminated then, and *replaced is its
+ * num, or else 0. Refusals: NOT_FOUND, EXISTS (something else has the name, such as an
+ * upload that just finished), NOT_EMPTY, NOT_FOLDER, IS_FOLDER, NAME, INVALID (into
+ * itself). */
 MUST_CHECK int uploads_rename(struct uploads *uploads, uint64_t folder,
 			      const char *name, uint64_t new_folder,
-			      const char *new_name, unsigned int flags,
-			      uint64_t *replaced);
+			      const char *new_name, uint64_t seen, uint64_t *replaced);
 
 /* ---- attributes that a user sets ---- */
 

@@ -11,6 +11,7 @@
 #include "watcher.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* What rm may remove from a folder: any upload that it shows. */
 static int find_upload(struct fs *fs, struct node folder, const char *name,
@@ -81,9 +82,10 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	file_release(&file);
 }
 
-/* Whether complete/ shows the name: what is still arriving cannot be moved. */
-static int check_shown(struct fs *fs, struct node folder, const char *name,
-		       fuse_ino_t *ino)
+/* What complete/ shows under a name: what is still arriving can neither be moved nor
+ * replaced. */
+static int find_shown(struct fs *fs, struct node folder, const char *name,
+		      uint64_t *num)
 {
 	struct file file;
 	bool hidden;
@@ -91,7 +93,7 @@ static int check_shown(struct fs *fs, struct node folder, const char *name,
 
 	if (r)
 		return r;
-	*ino = node_ino(PLACE_COMPLETE, &file);
+	*num = file.num;
 	file_release(&file);
 	return 0;
 }
@@ -102,19 +104,23 @@ static int rename_in_complete(struct fs *fs, fuse_ino_t parent, const char *name
 {
 	struct node from = node_of(parent);
 	struct node to = node_of(new_parent);
-	uint64_t replaced = 0;
-	fuse_ino_t ino;
+	uint64_t moved, seen = 0, replaced = 0;
 	int r;
 
 	if (from.place != PLACE_COMPLETE || to.place != PLACE_COMPLETE)
 		return REFUSED_PERMISSION;
-	r = check_shown(fs, from, name, &ino);
-	if (!r)
-		r = uploads_rename(fs->uploads, from.num, name, to.num, new_name, flags,
+	if (flags & ~(unsigned int)RENAME_NOREPLACE)
+		return REFUSED_INVALID;
+	r = find_shown(fs, from, name, &moved);
+	if (r)
+		return r;
+	r = flags ? 0 : find_shown(fs, to, new_name, &seen);
+	if (!r || r == REFUSED_NOT_FOUND)
+		r = uploads_rename(fs->uploads, from.num, name, to.num, new_name, seen,
 				   &replaced);
 	if (r)
 		return r;
-	notify_attributes(fs, ino);
+	notify_attributes(fs, moved);
 	notify_attributes(fs, parent);
 	notify_attributes(fs, new_parent);
 	if (replaced)

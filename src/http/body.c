@@ -26,7 +26,8 @@ void body_take(struct request *request, const void *bytes, size_t size)
 
 bool body_can_swallow(const struct request *request)
 {
-	bool holds_back = !request->asked && request_field(request, FIELD_EXPECT);
+	bool holds_back = !request->asked && request_has_body(request) &&
+			  request_field(request, FIELD_EXPECT);
 
 	return !request->chunked && !request->must_close && !holds_back &&
 	       request->expected - request->taken <= SWALLOW_MAX;

@@ -179,9 +179,9 @@ void post_begin(struct request *request)
 		return;
 	if (!request_has_body(request))
 		create_empty(request, &creation);
-	else if (request->chunked || request->promised ||
-		 request->expected > UPLOADS_SMALL_MAX)
-		create_and_append(request, &creation);
-	else
+	else if (creation.length_known && creation.length <= UPLOADS_SMALL_MAX &&
+		 !request->chunked && !request->promised)
 		create_small(request, &creation);
+	else
+		create_and_append(request, &creation);
 }

@@ -9,6 +9,7 @@ struct blob {
 	uint64_t num;
 	int fd;
 	atomic_uint references;
+	atomic_bool lost; /* a sync failed, and the next one may not say so again */
 	char place[LAYOUT_PLACE_SIZE]; /* for messages */
 };
 
@@ -150,9 +151,15 @@ static int sync_folder(struct store *store, uint64_t num)
 /* The bytes, then the name: a name that is not on disk takes its bytes with it. */
 int blob_sync(struct blob *blob)
 {
-	if (fdatasync(blob->fd) < 0)
-		return failure(-errno, "sync blob %s", blob->place);
-	return sync_folder(blob->store, blob->num);
+	int r;
+
+	if (atomic_load(&blob->lost))
+		return failure(-EIO, "blob %s could not be synced before", blob->place);
+	r = fdatasync(blob->fd) < 0 ? failure(-errno, "sync blob %s", blob->place)
+				    : sync_folder(blob->store, blob->num);
+	if (r)
+		atomic_store(&blob->lost, true);
+	return r;
 }
 
 int blob_cut(struct blob *blob, uint64_t size)

@@ -296,7 +296,8 @@ static int prepare(struct creation *creation)
 	if (request->length_known && uploads->config.max_size &&
 	    request->length > uploads->config.max_size)
 		return REFUSED_TOO_LARGE;
-	if (request->length_known && request->body_size > request->length)
+	if (request->body_size &&
+	    (!fits_whole(request) || request->body_size > request->length))
 		return REFUSED_LENGTH;
 	r = request->length_known ? check_room(uploads, request->length) : 0;
 	if (!r)
@@ -319,27 +320,6 @@ static int prepare(struct creation *creation)
 	if (!file_is_complete(file) || file->kind == FILE_PARTIAL)
 		file->expires = expiry_from(uploads, file->created);
 	return r;
-}
-
-/* The first bytes of an upload that is not small are written like those of a PATCH. */
-static int write_body(struct uploads *uploads, const struct upload_request *request,
-		      struct file *file)
-{
-	struct upload_append append = {.size_known = true, .size = request->body_size};
-	SCOPED(scoped_upload_writer_free) struct upload_writer *writer = NULL;
-	SCOPED(file_release) struct file written = {0};
-	int r = upload_writer_open(uploads, file->id, &append, &writer);
-
-	if (!r)
-		r = upload_writer_put(writer, request->body, request->body_size);
-	if (!r)
-		r = upload_writer_commit(writer, NULL, &written);
-	if (r)
-		return r;
-	file_release(file);
-	*file = written;
-	memset(&written, 0, sizeof(written));
-	return 0;
 }
 
 static int commit(struct creation *creation)
@@ -375,8 +355,6 @@ int uploads_create(struct uploads *uploads, const struct upload_request *request
 	outcome_release(&creation.outcome);
 	if (!r && !creation.repeated && !file_is_complete(&creation.made))
 		tell(uploads, UPLOAD_CREATED, &creation.made);
-	if (!r && request->body_size && !creation.made.small)
-		r = write_body(uploads, request, &creation.made);
 	if (r) {
 		file_release(&creation.made);
 		return r;

@@ -265,7 +265,7 @@ int uploads_remove_folder(struct uploads *uploads, uint64_t folder, const char *
 struct renaming {
 	uint64_t from, to;
 	const char *name, *new_name;
-	bool replace;
+	uint64_t seen;
 	uint64_t replaced;
 };
 
@@ -318,8 +318,8 @@ static int make_way(struct conn *conn, struct renaming *renaming,
 		return 0;
 	if (r)
 		return r;
-	if (!there.shown || !renaming->replace)
-		return REFUSED_EXISTS; /* or an arriving upload has the name already */
+	if (!there.shown || there.num != renaming->seen)
+		return REFUSED_EXISTS;
 	return file_is_folder(&there)
 		       ? replace_folder(conn, moved, &there, now)
 		       : replace_file(conn, renaming, moved, &there, now);
@@ -366,7 +366,7 @@ static int apply_rename(struct conn *conn, void *arg)
 }
 
 int uploads_rename(struct uploads *uploads, uint64_t folder, const char *name,
-		   uint64_t new_folder, const char *new_name, unsigned int flags,
+		   uint64_t new_folder, const char *new_name, uint64_t seen,
 		   uint64_t *replaced)
 {
 	struct renaming renaming = {
@@ -374,12 +374,10 @@ int uploads_rename(struct uploads *uploads, uint64_t folder, const char *name,
 		.to = new_folder,
 		.name = name,
 		.new_name = new_name,
-		.replace = !(flags & RENAME_NOREPLACE),
+		.seen = seen,
 	};
 	int r = check_name(new_name);
 
-	if (flags & ~(unsigned int)RENAME_NOREPLACE)
-		return REFUSED_INVALID;
 	if (!r)
 		r = catalog_commit(uploads->catalog, durable_always(uploads),
 				   apply_rename, &renaming);

@@ -19,9 +19,13 @@ static uint64_t make(uint64_t folder, const char *name)
 
 static int move(uint64_t from, const char *name, uint64_t to, const char *new_name)
 {
-	uint64_t replaced;
+	uint64_t replaced, seen = 0;
+	struct file there = {0};
 
-	return uploads_rename(engine, from, name, to, new_name, 0, &replaced);
+	if (!uploads_lookup(engine, to, new_name, &there))
+		seen = there.num;
+	file_release(&there);
+	return uploads_rename(engine, from, name, to, new_name, seen, &replaced);
 }
 
 static int look(uint64_t folder, const char *name)
@@ -51,17 +55,17 @@ START_TEST(a_move_keeps_number_id_and_bytes)
 }
 END_TEST
 
-START_TEST(a_move_over_a_file_terminates_it)
+START_TEST(a_move_over_a_file_terminates_it_if_it_was_seen)
 {
 	struct file a = engine_upload(FILE_PLAIN, "a", "a", 1), now;
 	struct file b = engine_upload(FILE_PLAIN, "b", "b", 1);
 	uint64_t replaced;
 
 	ck_assert_int_eq(uploads_rename(engine, FILE_NUM_TREE, "a", FILE_NUM_TREE, "b",
-					RENAME_NOREPLACE, &replaced),
+					0, &replaced),
 			 REFUSED_EXISTS);
 	ck_assert_int_eq(uploads_rename(engine, FILE_NUM_TREE, "a", FILE_NUM_TREE, "b",
-					0, &replaced),
+					b.num, &replaced),
 			 0);
 	ck_assert_uint_eq(replaced, b.num);
 	ck_assert_int_eq(uploads_find(engine, b.id, &now), REFUSED_GONE);
@@ -232,7 +236,7 @@ int main(void)
 {
 	const TTest *tests[] = {
 		a_move_keeps_number_id_and_bytes,
-		a_move_over_a_file_terminates_it,
+		a_move_over_a_file_terminates_it_if_it_was_seen,
 		a_name_that_an_arriving_upload_will_take_cannot_be_taken,
 		folders_move_with_what_is_in_them_but_not_into_themselves,
 		renames_between_files_and_folders_follow_rename_2,

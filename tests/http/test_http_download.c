@@ -61,6 +61,17 @@ START_TEST(a_range_gives_a_part)
 }
 END_TEST
 
+START_TEST(a_get_that_expects_100_continue_has_its_body_all_the_same)
+{
+	SCOPED(scoped_free) char *path = create_complete("", "0123456789");
+	SCOPED(reply_release)
+	struct reply reply = get(path, "Expect: 100-continue\r\n");
+
+	ck_assert_int_eq(reply.status, 200);
+	ck_assert_str_eq(reply.body, "0123456789");
+}
+END_TEST
+
 START_TEST(several_or_odd_ranges_give_the_whole)
 {
 	static const char *const ranges[] = {"bytes=0-1,3-4", "lines=1-2", "bytes=x",
@@ -304,6 +315,7 @@ END_TEST
 int main(void)
 {
 	const TTest *tests[] = {
+		a_get_that_expects_100_continue_has_its_body_all_the_same,
 		a_range_gives_a_part,
 		several_or_odd_ranges_give_the_whole,
 		a_range_past_the_end_is_416,
