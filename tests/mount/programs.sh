@@ -24,12 +24,12 @@ inotifywait -q -m --format '%e %f' "$mnt/complete" >"$dir/events" 2>&1 &
 watcher=$!
 others+=("$watcher")
 watching() { grep -qs "^inotify wd:" "/proc/$watcher/fdinfo/"*; }
-within 10 watching
+within 60 watching
 url=$(create 50000 one.bin)
 send "$url" "$dir/data"
-within 10 saw "MOVED_TO one.bin"
+within 60 saw "MOVED_TO one.bin"
 same "$(tus -o /dev/null -w '%{http_code}' -X DELETE "$url")" 204 DELETE
-within 10 saw "DELETE one.bin"
+within 60 saw "DELETE one.bin"
 kill "$watcher"
 
 step "tail -f follows an upload"
@@ -39,7 +39,7 @@ follower=$!
 others+=("$follower")
 send "$url" "$dir/data"
 followed() { cmp -s "$dir/followed" "$dir/data"; }
-within 30 followed
+within 60 followed
 kill "$follower"
 
 step "find, du, cp -a and tar find true sizes, and keep attributes"

@@ -93,7 +93,7 @@ same "$(attribute mime_type "$path")" video/mp4 mime_type
 has_sha256() {
 	[ "$(attribute tus.sha256 "$path" 2>/dev/null)" = "$(sha256sum <"$file" | cut -d' ' -f1)" ]
 }
-within 30 has_sha256
+within 60 has_sha256
 same "$(stat -c %a "$path")" 444 mode
 if getfattr -n user.tus.nothing "$path" 2>"$dir/error"; then
 	fail "there is an attribute that does not exist"
