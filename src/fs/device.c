@@ -129,8 +129,25 @@ static int mount_by_helper(struct fs *fs)
 {
 	if (fuse_session_mount(fs->session, fs->config.mountpoint) != 0)
 		return failure(-EPERM, "mount on %s", fs->config.mountpoint);
+	fs->mounted = true;
 	fs->by_helper = true;
 	return device_use(fs, fuse_session_fd(fs->session));
+}
+
+/* With the device open as `*fd`, which the session takes over. */
+static int mount_and_use(struct fs *fs, int *fd)
+{
+	int r = mount_directly(fs, *fd);
+
+	if (r == -EPERM)
+		return mount_by_helper(fs);
+	if (r)
+		return failure(r, "mount on %s", fs->config.mountpoint);
+	fs->mounted = true;
+	r = device_use(fs, *fd);
+	if (!r)
+		*fd = -1;
+	return r;
 }
 
 int device_mount(struct fs *fs)
@@ -140,18 +157,10 @@ int device_mount(struct fs *fs)
 
 	if (fd < 0)
 		return failure(-errno, "open /dev/fuse");
-	r = mount_directly(fs, fd);
-	if (r == -EPERM)
-		r = mount_by_helper(fs);
-	else if (r)
-		r = failure(r, "mount on %s", fs->config.mountpoint);
-	else
-		r = device_use(fs, dup(fd));
-	if (r)
-		return r;
-	passthrough_init(&fs->passthrough, !fs->by_helper, fs->config.source);
-	fs->mounted = true;
-	return 0;
+	r = mount_and_use(fs, &fd);
+	if (!r)
+		passthrough_init(&fs->passthrough, !fs->by_helper, fs->config.source);
+	return r;
 }
 
 void device_unmount(struct fs *fs)

@@ -46,12 +46,11 @@ int open_files_new(struct open_files **files)
 	return 0;
 }
 
-static struct open_file *unlink_open(struct open_file *open)
+static void unlink_open(struct open_file *open)
 {
 	*open->link = open->next;
 	if (open->next)
 		open->next->link = open->link;
-	return open;
 }
 
 static void link_open(struct open_inode *inode, struct open_file *open)
@@ -63,13 +62,22 @@ static void link_open(struct open_inode *inode, struct open_file *open)
 	inode->opens = open;
 }
 
+static void free_opens(struct open_file *open)
+{
+	while (open) {
+		struct open_file *next = open->next;
+
+		free(open);
+		open = next;
+	}
+}
+
 static void free_chain(struct open_inode *inode)
 {
 	while (inode) {
 		struct open_inode *next = inode->next;
 
-		while (inode->opens)
-			free(unlink_open(inode->opens));
+		free_opens(inode->opens);
 		upload_reader_close(inode->reader);
 		free(inode);
 		inode = next;
