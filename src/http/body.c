@@ -12,8 +12,9 @@
 /* A rest of a body that is read past libmicrohttpd. Its pieces are at most half of a
  * connection's memory, which every idle connection pays for; 16 streams that come in
  * blocks of this size are a quarter faster. The library cannot be told, so the
- * connection ends with the answer: at this size a client does not notice. */
-#define BY_HAND_MIN (4 * 1024 * 1024)
+ * connection ends with the answer: at this size a client does not notice, while one
+ * that sends chunks of some MiB keeps its connection. */
+#define BY_HAND_MIN (32 * 1024 * 1024)
 #define BLOCK_BYTES (512 * 1024)
 
 void body_take(struct request *request, const void *bytes, size_t size)

@@ -89,14 +89,14 @@ START_TEST(a_large_body_that_breaks_off_is_kept_to_its_last_byte)
 {
 	size_t size = 3 << 20;
 	SCOPED(scoped_free) char *body = calloc(1, size);
-	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 9000000\r\n");
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 39000000\r\n");
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 
 	ck_assert_ptr_nonnull(body);
 	client_print(
 		fd,
 		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 9000000\r\n\r\n",
+		"Upload-Offset: 0\r\nContent-Length: 39000000\r\n\r\n",
 		path);
 	ck_assert(client_send(fd, body, size));
 	shutdown(fd, SHUT_WR);

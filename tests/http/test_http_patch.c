@@ -241,7 +241,7 @@ END_TEST
 
 START_TEST(large_bodies_come_whole_and_end_their_connection)
 {
-	enum { SIZE = 6 * 1024 * 1024 + 123 };
+	enum { SIZE = 33 * 1024 * 1024 + 123 };
 	SCOPED(scoped_free) char *fields = NULL;
 	SCOPED(scoped_free) char *path = NULL;
 	SCOPED(scoped_free) char *bytes = malloc(SIZE);
