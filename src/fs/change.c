@@ -44,7 +44,7 @@ static void answer_removed(fuse_req_t req, struct node folder, struct file *file
 	enum place place = publish_place(file);
 
 	notify_attributes(fs, file->num);
-	if (place == PLACE_COMPLETE)
+	if (place != PLACE_PARTIAL)
 		notify_attributes(fs, file->parent);
 	if (folder.place != place && folder.place != PLACE_INCOMING) {
 		watcher_answer_gone(fs->watcher, STEAL(*task), req, file);

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How often a rename that failed is begun anew. */
+#define MOVE_TRIES 3
+
 enum place publish_place(const struct file *file)
 {
 	if (file->kind == FILE_PARTIAL)
@@ -118,6 +121,20 @@ static bool publish_move(struct fs *fs, const struct file *file)
 	return job.new_path && run_one(fs, &job);
 }
 
+/* The times, and counts, of a folder in complete/ and of those above it, which tell of
+ * arriving uploads too (st_ctime). */
+static void notify_folders(struct fs *fs, uint64_t num)
+{
+	struct file folder;
+
+	notify_folder(fs, num);
+	while (num >= FILE_NUM_FIRST && !uploads_stat(fs->uploads, num, &folder)) {
+		num = folder.parent;
+		file_release(&folder);
+		notify_folder(fs, num);
+	}
+}
+
 /* What the publisher's rename does to the kernel's caches. A listing may have been made
  * when the catalog had the file and the overlay hid it. */
 static void show(struct fs *fs, const struct file *file)
@@ -132,17 +149,19 @@ static void publish_finished(struct fs *fs, const struct upload_event *event)
 {
 	const struct file *file = event->file;
 	bool seen = atomic_load(&fs->seen);
-	bool moved;
+	bool moved = false;
 
 	if (seen && event->revealed)
 		publish_folder(fs, event);
-	moved = seen && publish_move(fs, file);
+	/* a folder on the way may be renamed while the call is under way to it */
+	for (int tries = 0; seen && !moved && tries < MOVE_TRIES; tries++)
+		moved = publish_move(fs, file);
 	overlay_remove(&fs->overlay, file->num);
 	if (!seen)
 		return;
 	if (!moved)
 		show(fs, file);
-	notify_folder(fs, file->parent);
+	notify_folders(fs, file->parent);
 }
 
 static bool publish_remove(struct fs *fs, enum place place, const struct file *file)
@@ -182,8 +201,10 @@ void publish_event(void *arg, const struct upload_event *event)
 		overlay_remove(&fs->overlay, file->num);
 		return;
 	case UPLOAD_CREATED:
-		if (!partial && atomic_load(&fs->seen))
+		if (!partial && atomic_load(&fs->seen)) {
 			publish_created(fs, file);
+			notify_folders(fs, file->parent);
+		}
 		return;
 	case UPLOAD_FINISHED:
 		if (!partial)
@@ -191,8 +212,8 @@ void publish_event(void *arg, const struct upload_event *event)
 		return;
 	case UPLOAD_GONE:
 		publish_gone(fs, file);
-		if (publish_place(file) == PLACE_COMPLETE)
-			notify_folder(fs, file->parent);
+		if (!partial && atomic_load(&fs->seen))
+			notify_folders(fs, file->parent);
 		return;
 	}
 }

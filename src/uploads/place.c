@@ -153,11 +153,13 @@ static int change_above(struct conn *conn, uint64_t num, int64_t delta, bool sho
 
 	while (!r && num != FILE_NUM_TREE && num != FILE_NUM_PARTIAL) {
 		SCOPED(file_release) struct file folder = {0};
+		bool was_shown;
 
 		r = catalog_file(conn, num, &folder);
 		if (r)
 			return r;
-		if (show && !folder.shown && revealed)
+		was_shown = folder.shown;
+		if (show && !was_shown && revealed)
 			*revealed = (struct revealed){num, folder.parent, folder.name};
 		if (touched)
 			folder.changed = now;
@@ -167,6 +169,7 @@ static int change_above(struct conn *conn, uint64_t num, int64_t delta, bool sho
 		if (!above && !delta && !show)
 			return 0; /* nothing further up can change */
 		touched = above;
+		modified = modified && folder.shown != was_shown;
 		num = folder.parent;
 	}
 	if (!r && touched)

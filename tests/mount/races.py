@@ -5,7 +5,7 @@ import http.client
 import os
 import threading
 
-from support import Tus, check, main
+from support import Tus, Watch, check, main
 
 SECONDS = 20  # far longer than any answer takes; what takes longer is stuck
 
@@ -108,9 +108,12 @@ def mv_folder_against_finish(tus, mount, name):
     """A folder is moved while an upload in it finishes: the upload moves with it."""
     first = upload_in(tus, f"{name}/first", b"1")
     last = tus.create(4, {"relativePath": f"{name}/last"})
+    watch = Watch(f"{mount}/complete/{name}")
     both(lambda: finish(tus, last, b"last"),
          lambda: os.rename(f"{mount}/complete/{name}", f"{mount}/complete/{name} moved"))
     folder = f"{mount}/complete/{name} moved"
+    watch.expect([(name, "MOVED_TO", "last")])
+    watch.close()
     check(sorted(os.listdir(folder)) == ["first", "last"], f"{folder} lacks something")
     check(os.stat(f"{folder}/last").st_size == 4, f"{folder}/last is not whole")
     check(tus.status(first) == 200 and tus.status(last) == 200, f"{name}: not there")
@@ -119,8 +122,36 @@ def mv_folder_against_finish(tus, mount, name):
     os.rmdir(folder)
 
 
+def check_times(mount, when):
+    """incoming/ is asked for each time, complete/ is kept: both tell the same."""
+    for folder in ("outer", "outer/inner"):
+        kept = os.stat(f"{mount}/complete/{folder}").st_ctime_ns
+        asked = os.stat(f"{mount}/incoming/{folder}").st_ctime_ns
+        check(kept == asked, f"{folder}: another time after {when}")
+
+
+def folders_have_true_times(tus, mount):
+    upload_in(tus, "outer/inner/a", b"a")
+    upload_in(tus, "outer/inner/b", b"b")
+    other = tus.create(1, {"relativePath": "outer/inner/other"})
+    listed = os.stat(f"{mount}/complete/outer").st_mtime_ns
+    check_times(mount, "POST")
+    last = tus.create(1, {"relativePath": "outer/inner/c"})
+    check_times(mount, "the second POST")
+    tus.delete(last)
+    check_times(mount, "DELETE")
+    tus.patch(other, 0, b"c")
+    check(os.stat(f"{mount}/complete/outer").st_mtime_ns == listed,
+          "outer/ is newer, and nothing in it has changed")
+    for name in ("a", "b", "other"):
+        os.unlink(f"{mount}/complete/outer/inner/{name}")
+    os.rmdir(f"{mount}/complete/outer/inner")
+    os.rmdir(f"{mount}/complete/outer")
+
+
 def run(server, mount, rounds):
     tus = Tus(server)
+    folders_have_true_times(tus, mount)
     os.listdir(f"{mount}/complete")
     for i in range(int(rounds)):
         rm_against_finish(tus, mount, f"rm {i}")
