@@ -81,6 +81,8 @@ START_TEST(a_complete_upload_tells_when_it_was_finished)
 	expect(file.num, "user.tus.created", when);
 	text_to_rfc3339(file.finished, when);
 	expect(file.num, "user.tus.finished", when);
+	expect(file.num, "user.tus.sha256",
+	       "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 END_TEST
 
@@ -135,7 +137,8 @@ START_TEST(listed_names_are_those_that_have_a_value)
 	ck_assert_str_eq(names,
 			 "user.tus.id user.tus.url user.tus.state "
 			 "user.tus.offset user.tus.length user.tus.created "
-			 "user.tus.finished user.tus.metadata.filename "
+			 "user.tus.finished user.tus.sha256 "
+			 "user.tus.metadata.filename "
 			 "user.own ");
 	list(at_complete, names, sizeof(names) - 1);
 	ck_assert_str_eq(names, "");
