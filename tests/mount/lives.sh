@@ -55,10 +55,14 @@ stop
 step "SIGTERM under load takes no time"
 start --sync never
 for i in 1 2 3; do
-	while cat "$file" && ls -l "$mnt/complete" "$mnt/by-id"; do :; done >/dev/null 2>&1 &
+	while cat "$file" && ls -l "$mnt/complete" "$mnt/by-id"; do
+		echo >>"$dir/turns"
+	done >/dev/null 2>&1 &
 	others+=($!)
 done
-sleep 0.3
+busy() { [ "$(wc -l <"$dir/turns")" -gt 10 ]; }
+touch "$dir/turns"
+within 30 busy
 began=$SECONDS
 stop
 [ $((SECONDS - began)) -le 10 ] || fail "the stop took $((SECONDS - began)) s"
