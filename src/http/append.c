@@ -54,17 +54,23 @@ bool append_read_promise(struct request *request)
 	return false;
 }
 
-void append_refuse(struct request *request, int r)
+/* What every answer to an append tells (tus 1.0.0, Upload-Expires), if it still is. */
+static void tell_state(struct request *request)
 {
 	SCOPED(file_release) struct file file = {0};
 
+	if (uploads_find(request->site->uploads, request->id, &file))
+		return;
+	answer_field_number(request, "Upload-Offset", file.offset);
+	answer_expiry(request, &file);
+}
+
+void append_refuse(struct request *request, int r)
+{
 	/* an append that was not ended is cut here, and so the offset is final */
 	request->writer = upload_writer_free(request->writer);
 	answer_refusal(request, r);
-	if (uploads_find(request->site->uploads, request->id, &file))
-		return; /* it is gone, and the answer said so */
-	answer_field_number(request, "Upload-Offset", file.offset);
-	answer_expiry(request, &file);
+	tell_state(request);
 }
 
 static void append_take(struct request *request, const void *bytes, size_t size)
@@ -147,4 +153,6 @@ void patch_begin(struct request *request)
 	    append_read_number(request, FIELD_UPLOAD_LENGTH, false, &append.length) &&
 	    append_read_promise(request))
 		append_begin(request, &append);
+	else
+		tell_state(request);
 }
