@@ -30,21 +30,24 @@ struct attribute_change {
 	int flags;
 };
 
-static int exists(struct conn *conn, const struct attribute_change *change, bool *is)
+/* Whether there is a value, and the bytes that it and its name take. */
+static int exists(struct conn *conn, const struct attribute_change *change, bool *is,
+		  uint64_t *bytes)
 {
 	SCOPED(scoped_free) char *value = NULL;
-	size_t size;
+	size_t size = 0;
 	int r = catalog_attribute(conn, change->num, change->name, &value, &size);
 
 	*is = r == 0;
+	*bytes = *is ? strlen(change->name) + size : 0;
 	return r == REFUSED_NOT_FOUND ? 0 : r;
 }
 
 static int check_change(struct conn *conn, const struct attribute_change *change)
 {
-	uint64_t size;
+	uint64_t size, replaced;
 	bool is;
-	int r = exists(conn, change, &is);
+	int r = exists(conn, change, &is, &replaced);
 
 	if (!r)
 		r = catalog_attributes_size(conn, change->num, &size);
@@ -54,7 +57,8 @@ static int check_change(struct conn *conn, const struct attribute_change *change
 		return REFUSED_EXISTS;
 	if (!is && (change->flags & XATTR_REPLACE))
 		return REFUSED_NOT_FOUND;
-	return size + strlen(change->name) + change->size > UPLOADS_ATTRIBUTES_MAX
+	return size - replaced + strlen(change->name) + change->size >
+			       UPLOADS_ATTRIBUTES_MAX
 		       ? REFUSED_TOO_LARGE
 		       : 0;
 }

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* How many numbers of a folder are tried, where files have its name. */
+#define FOLDER_TRIES 100
+
 static int taken(struct conn *conn, uint64_t parent, const struct name *wanted,
 		 uint64_t n, struct name *name, bool *is)
 {
@@ -70,25 +73,39 @@ static int add_folder(struct walk *walk, const struct name *name)
 	return r;
 }
 
-/* Steps into a folder, which is made where it is absent. A file of that name makes way
- * by giving the folder a number. */
-static int enter(void *arg, const struct name *name)
+/* Steps into the folder of that name, which is made where there is none. Refusals:
+ * NOT_FOLDER. */
+static int enter_named(struct walk *walk, const struct name *name)
 {
 	SCOPED(file_release) struct file there = {0};
-	struct walk *walk = arg;
-	struct name free;
 	int r = catalog_file_named(walk->conn, walk->folder, name->text, &there);
 
 	if (r == REFUSED_NOT_FOUND)
 		return add_folder(walk, name);
 	if (r)
 		return r;
-	if (file_is_folder(&there)) {
-		walk->folder = there.num;
-		return 0;
+	if (!file_is_folder(&there))
+		return REFUSED_NOT_FOLDER;
+	walk->folder = there.num;
+	return 0;
+}
+
+/* Where a file has the name, the folder gets a number, and keeps it for all that are to
+ * be in it. */
+static int enter(void *arg, const struct name *name)
+{
+	struct walk *walk = arg;
+	struct name numbered;
+	int r = enter_named(walk, name);
+
+	for (uint64_t n = 2; r == REFUSED_NOT_FOLDER && n < FOLDER_TRIES; n++) {
+		name_number(name, n, &numbered);
+		r = enter_named(walk, &numbered);
 	}
-	r = free_name(walk->conn, walk->folder, name, &free);
-	return r ? r : add_folder(walk, &free);
+	if (r != REFUSED_NOT_FOLDER)
+		return r;
+	r = free_name(walk->conn, walk->folder, name, &numbered);
+	return r ? r : add_folder(walk, &numbered);
 }
 
 static bool name_from(const char *metadata, const char *key, struct name *name)

@@ -211,6 +211,11 @@ START_TEST(attributes_are_kept_listed_and_go_with_the_file)
 	ck_assert_int_eq(uploads_set_attribute(engine, file.num, "user.c", big,
 					       UPLOADS_ATTRIBUTES_MAX, 0),
 			 REFUSED_TOO_LARGE);
+	for (int i = 0; i < 2; i++) /* the second takes the place of the first */
+		ck_assert_int_eq(uploads_set_attribute(engine, file.num, "user.c", big,
+						       UPLOADS_ATTRIBUTES_MAX - 100, 0),
+				 0);
+	ck_assert_int_eq(uploads_remove_attribute(engine, file.num, "user.c"), 0);
 	ck_assert_int_eq(
 		uploads_get_attribute(engine, file.num, "user.b", &value, &size), 0);
 	ck_assert_uint_eq(size, 3);

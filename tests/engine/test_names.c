@@ -151,10 +151,15 @@ END_TEST
 START_TEST(a_folder_makes_way_for_a_file_that_has_its_name)
 {
 	struct file file = engine_create(FILE_PLAIN, "p", 3), in = create_at("p/x", 3);
+	struct file beside = create_at("p/y", 3);
 	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_free) char *path_beside = NULL;
 
 	ck_assert_int_eq(uploads_tree_path(engine, in.num, &path), 0);
 	ck_assert_str_eq(path, "p (2)/x");
+	ck_assert_int_eq(uploads_tree_path(engine, beside.num, &path_beside), 0);
+	ck_assert_str_eq(path_beside, "p (2)/y");
+	file_release(&beside);
 	file_release(&file);
 	file_release(&in);
 }
