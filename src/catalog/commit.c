@@ -4,6 +4,7 @@
  * another thread. */
 #include "commit.h"
 
+#include "tusfs/fault_point.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -36,6 +37,16 @@ static int run(struct conn *conn, enum statement statement)
 	SCOPED(query_end) struct query q = query_begin(conn, statement);
 
 	return query_run(&q);
+}
+
+static int commit(struct conn *conn)
+{
+	int r;
+
+	fault_point("before the commit");
+	r = run(conn, STMT_COMMIT);
+	fault_point("committed");
+	return r;
 }
 
 /* SQLite has rolled back by itself after some failures. */
@@ -72,7 +83,7 @@ static int commit_one(struct committer *committer, struct change *change)
 		return r;
 	r = change->apply(conn, change->arg);
 	if (!r)
-		r = run(conn, STMT_COMMIT);
+		r = commit(conn);
 	if (r)
 		roll_back(conn);
 	return r;
@@ -107,7 +118,7 @@ static int commit_all(struct committer *committer, struct change *first)
 	for (struct change *c = first; c && !r; c = c->next)
 		r = apply_within(conn, c);
 	if (!r)
-		r = run(conn, STMT_COMMIT);
+		r = commit(conn);
 	if (r)
 		roll_back(conn);
 	return r;

@@ -3,6 +3,7 @@
 #include "cors.h"
 #include "location.h"
 
+#include "tusfs/fault_point.h"
 #include "tusfs/log.h"
 #include "tusfs/text.h"
 
@@ -27,6 +28,7 @@ void answer_with(struct request *request, unsigned int status,
 		 struct MHD_Response *response)
 {
 	assert(!request->response);
+	fault_point("before the answer");
 	request->status = status;
 	request->response = response;
 	if (response)

@@ -1,5 +1,7 @@
 #include "layout.h"
 
+#include "tusfs/fault_point.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -155,8 +157,11 @@ int blob_sync(struct blob *blob)
 
 	if (atomic_load(&blob->lost))
 		return failure(-EIO, "blob %s could not be synced before", blob->place);
-	r = fdatasync(blob->fd) < 0 ? failure(-errno, "sync blob %s", blob->place)
-				    : sync_folder(blob->store, blob->num);
+	fault_point("before the blob's sync");
+	r = fdatasync(blob->fd) < 0 ? failure(-errno, "sync blob %s", blob->place) : 0;
+	fault_point("blob synced, its folder not");
+	if (!r)
+		r = sync_folder(blob->store, blob->num);
 	if (r)
 		atomic_store(&blob->lost, true);
 	return r;
@@ -169,6 +174,7 @@ int blob_cut(struct blob *blob, uint64_t size)
 
 	if (r || now <= size)
 		return r;
+	fault_point("before the blob is cut");
 	while (ftruncate(blob->fd, (off_t)size) < 0)
 		if (errno != EINTR)
 			return failure(-errno, "cut blob %s", blob->place);

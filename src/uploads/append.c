@@ -2,6 +2,7 @@
 #include "writer.h"
 
 #include "tusfs/clock.h"
+#include "tusfs/fault_point.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,6 +39,7 @@ static int write_out(struct upload_writer *writer, const void *bytes, size_t siz
 		writer->failed = true;
 		return r;
 	}
+	fault_point("bytes written");
 	writer->written += size;
 	if (!writer->append.checked)
 		journal_written(writer->uploads->journal, writer->slot,

@@ -3,6 +3,7 @@
 #include "engine.h"
 
 #include "tusfs/clock.h"
+#include "tusfs/fault_point.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -67,6 +68,7 @@ static int empty_trash(struct uploads *uploads)
 		if (r || !trash.count)
 			return r;
 		r = remove_blobs(uploads, &trash);
+		fault_point("blobs removed, and not forgotten");
 		if (!r)
 			r = catalog_commit(uploads->catalog, false, apply_emptied,
 					   &trash);

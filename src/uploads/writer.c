@@ -2,6 +2,7 @@
 #include "writer.h"
 
 #include "tusfs/clock.h"
+#include "tusfs/fault_point.h"
 #include "tusfs/log.h"
 #include "tusfs/metadata.h"
 
@@ -418,6 +419,7 @@ static int end(struct upload_writer *writer, struct outcome *outcome, int r,
 	if (!r)
 		park(writer);
 	writer->live = live_release(uploads, writer->live);
+	fault_point("committed, and not told");
 	outcome_tell(outcome, !r);
 	outcome_release(outcome);
 	return r ? r : file_copy(&writer->file, file);

@@ -1,4 +1,4 @@
-"""torture kill|power N: see docs/RELIABILITY.md."""
+"""torture kill N, power N, windows: see docs/RELIABILITY.md."""
 
 import argparse
 import faulthandler
@@ -12,6 +12,7 @@ from .daemon import adopt_orphans
 from .disk import MAKE
 from .kill import KillRig
 from .power import PowerRig
+from .windows import FLOWS, WindowsRig
 
 REPORTED = 10  # a line every so many
 
@@ -25,9 +26,9 @@ def report(what):
 
 
 def run(rig, count, what):
-    """Returns how many passed, and whether one failed."""
+    """`count` and `what` are for rig.run(). Returns how many passed, and how many failed: none or one."""
     try:
-        passed = rig.run(count, report(what))
+        passed = rig.run(count, what)
     except BaseException:
         rig.close(keep=True)
         raise
@@ -36,12 +37,12 @@ def run(rig, count, what):
     if rig.problems:
         print("logs are kept in", rig.folder)
     rig.close(keep=bool(rig.problems))
-    return passed, bool(rig.problems)
+    return passed, int(bool(rig.problems))
 
 
 def torture_kill(arguments):
     rig = KillRig(arguments.program, arguments.seed, arguments.option)
-    return run(rig, arguments.count, "kills")
+    return run(rig, arguments.count, report("kills"))
 
 
 def torture_power(arguments):
@@ -54,20 +55,27 @@ def torture_power(arguments):
         print(f"{file_system}, a cache that {cache}: {count} cuts", flush=True)
         rig = PowerRig(arguments.program, arguments.seed, arguments.option, file_system,
                        cache)
-        done, broken = run(rig, count, "cuts")
+        done, broken = run(rig, count, report("cuts"))
         passed += done
         failed += broken
     return passed, failed
 
 
+def torture_windows(arguments):
+    rig = WindowsRig(arguments.program, arguments.seed, arguments.option,
+                     (arguments.fs or ["ext4"])[0], (arguments.cache or ["loses"])[0])
+    return run(rig, arguments.flow or FLOWS, lambda line: print(line, flush=True))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="torture")
-    parser.add_argument("what", choices=("kill", "power"))
-    parser.add_argument("count", type=int)
+    parser.add_argument("what", choices=("kill", "power", "windows"))
+    parser.add_argument("count", type=int, nargs="?", default=100)
     parser.add_argument("--program", required=True, help="the daemon")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--fs", action="append", choices=list(MAKE))
     parser.add_argument("--cache", action="append", choices=("keeps", "loses"))
+    parser.add_argument("--flow", action="append", choices=FLOWS)
     parser.add_argument("--option", action="append", default=[],
                         help="an option for the daemon, such as --option=--sync=finish")
     arguments = parser.parse_args()
@@ -75,8 +83,9 @@ def main():
     print(f"seed {arguments.seed}", flush=True)
     adopt_orphans()
     faulthandler.register(signal.SIGUSR1)
-    torture = {"kill": torture_kill, "power": torture_power}[arguments.what]
-    passed, failed = torture(arguments)
+    torture = {"kill": torture_kill, "power": torture_power,
+               "windows": torture_windows}
+    passed, failed = torture[arguments.what](arguments)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -119,6 +119,10 @@ class Daemon:
             raise Failure(f"the daemon ended with {self.process.returncode}")
         self.reader.join()
 
+    def go_on(self):
+        """After it has stopped itself."""
+        self.process.send_signal(signal.SIGCONT)
+
     def unmount(self):
         """Clears a stale mount."""
         subprocess.run(["umount", "-l", self.mount], stderr=subprocess.DEVNULL,

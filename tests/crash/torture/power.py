@@ -157,7 +157,8 @@ class PowerRig:
                 daemon.kill()
             daemon.unmount()
         for client in self.clients:
-            client.join(10)
+            if client.is_alive():
+                client.join(10)
         self.lab.close()
         if not keep:
             shutil.rmtree(self.folder)
