@@ -104,6 +104,7 @@ class WindowsRig(PowerRig):
         super().__init__(program, seed, options, file_system, cache)
         self.stop_file = f"{self.folder}/stop"
         self.daemon.environment = {"TUSFS_STOP_FILE": self.stop_file}
+        self.armed = False  # a stop is waited for
         self.flows = Flows(self.book, Wire(lambda: self.daemon.port),
                            self.daemon.mount)
 
@@ -111,6 +112,7 @@ class WindowsRig(PowerRig):
         """Returns how many windows passed; the first failure ends it."""
         passed = 0
         self.daemon.start()
+        threading.Thread(target=self.wake_latecomers, daemon=True).start()
         for flow in flows:
             try:
                 for number in range(1, WINDOWS_MAX):
@@ -127,6 +129,7 @@ class WindowsRig(PowerRig):
     def window(self, flow, number):
         """Cuts at the n-th fault point of a flow; None when it has fewer."""
         request = getattr(self.flows, flow)()
+        self.armed = True
         with open(self.stop_file, "w", encoding="ascii") as file:
             file.write(str(number))
         thread = threading.Thread(target=self.guarded, args=(request,))
@@ -135,11 +138,25 @@ class WindowsRig(PowerRig):
         os.unlink(self.stop_file)
         if stopped:
             self.cut_here(thread)
+        self.armed = False
         thread.join()
         self.raise_problems()
         for record in self.book.all():
             self.book.drop(record) if record.bounds.life == moves.GONE else None
         return stopped
+
+    def state(self):
+        pid = self.daemon.process.pid
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+
+    def wake_latecomers(self):
+        """A thread of the daemon's own may come to its point when the request has its
+        answer already, and nobody waits for a stop any more."""
+        while self.daemon.process.poll() is None:
+            if not self.armed and self.state() == "T":
+                self.daemon.go_on()
+            time.sleep(0.01)
 
     def guarded(self, request):
         try:
@@ -149,12 +166,9 @@ class WindowsRig(PowerRig):
 
     def wait_until_stopped(self, thread):
         """The name of the point; None if the request came to its end."""
-        pid = self.daemon.process.pid
         while True:
             done = not thread.is_alive()
-            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-                state = file.read().rsplit(")", 1)[1].split()[0]
-            if state == "T":
+            if self.state() == "T":
                 with open(f"{self.stop_file}.at", encoding="ascii") as file:
                     return file.read()
             if done:
