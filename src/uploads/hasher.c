@@ -14,6 +14,8 @@
 #define HASH_BATCH 64
 #define LATER	   (2 * CLOCK_SECOND)
 #define HASH_BLOCK (256 * 1024)
+/* How often it looks whether the upload is still there. */
+#define LOOK_BYTES (16 * 1024 * 1024)
 #define HASH_BYTES                                                                     \
 	(64 * 1024 * 1024) /* of one transaction at most, but for the last             \
 			    */
@@ -64,16 +66,27 @@ static int commit_hashes(struct hasher *hasher, struct hashes *hashes)
 	return r;
 }
 
-/* Reads it all, unless it is time to stop: then *done stays false. */
-static int digest_content(struct hasher *hasher, const struct content *content,
-			  struct digest *digest, bool *done)
+/* Whether an upload was removed meanwhile: its space comes free only when it is let go.
+ */
+static bool is_gone(struct uploads *uploads, uint64_t num)
+{
+	SCOPED(file_release) struct file file = {0};
+
+	return uploads_stat(uploads, num, &file) == REFUSED_NOT_FOUND;
+}
+
+/* Reads it all, unless there is no use in it any more: then *done stays false. */
+static int digest_content(struct hasher *hasher, uint64_t num,
+			  const struct content *content, struct digest *digest,
+			  bool *done)
 {
 	uint64_t offset = 0;
 	size_t got;
 	int r;
 
 	while (offset < content->length) {
-		if (atomic_load(&hasher->stop))
+		if (atomic_load(&hasher->stop) ||
+		    (offset % LOOK_BYTES == 0 && is_gone(hasher->uploads, num)))
 			return 0;
 		r = content_read(content, hasher->block, HASH_BLOCK, offset, &got);
 		if (r)
@@ -96,7 +109,7 @@ static int hash_one(struct hasher *hasher, uint64_t num, struct hashes *hashes)
 	if (!r)
 		r = digest_new(DIGEST_SHA256, &digest);
 	if (!r)
-		r = digest_content(hasher, content, digest, &done);
+		r = digest_content(hasher, num, content, digest, &done);
 	if (r || !done)
 		return r;
 	hashed->num = num;
