@@ -135,6 +135,7 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
 	SCOPED(scoped_free) struct segment *segments = NULL;
+	SCOPED(scoped_content_unref) struct content *made = NULL;
 	size_t count;
 	int r = catalog_file(conn, num, file);
 
@@ -146,10 +147,15 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 		return REFUSED_GONE;
 	r = segments_of(conn, file, &segments, &count);
 	if (!r)
-		r = open_parts(uploads, conn, segments, count, content);
-	if (!r)
-		(*content)->complete = file_is_complete(file);
-	return r;
+		r = open_parts(uploads, conn, segments, count, &made);
+	/* a final that went between the two looks has no segments left */
+	if (!r && file_is_complete(file) && made->length != file->length)
+		return REFUSED_NOT_FOUND;
+	if (r)
+		return r;
+	made->complete = file_is_complete(file);
+	*content = STEAL(made);
+	return 0;
 }
 
 static bool still_there(struct uploads *uploads, uint64_t num)
