@@ -153,8 +153,8 @@ struct upload_append {
 	enum digest_algorithm algorithm;
 	/* Called once, from another thread, when a newcomer wants the upload: it must
 	 * make the owner of the writer come to its end soon, without blocking
-	 * (shutdown(2) of the socket). Never called after upload_writer_free() has
-	 * begun. */
+	 * (shutdown(2) of the socket). Never called once commit, cut or
+	 * upload_writer_free() has returned. */
 	void (*stop)(void *arg);
 	void *arg;
 };

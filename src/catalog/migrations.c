@@ -69,12 +69,6 @@ static const char *const migrations[] = {
 	" name TEXT NOT NULL,"
 	" value BLOB NOT NULL,"
 	" PRIMARY KEY (file, name)) WITHOUT ROWID;"
-	/* Events for observers outside the process, written with what they tell of. */
-	"CREATE TABLE outbox ("
-	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" event TEXT NOT NULL,"
-	" file INTEGER NOT NULL,"
-	" time INTEGER NOT NULL);"
 	"INSERT INTO file VALUES"
 	" (2, 1, 'complete', 0, 0, 1, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, NULL, NULL, "
 	"NULL),"
