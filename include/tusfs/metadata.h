@@ -29,8 +29,8 @@ struct metadata_pair {
 bool metadata_next(const char **cursor, struct metadata_pair *pair);
 
 /* The decoded value of a key, with a NUL behind it that *size does not count; the
- * caller frees it. NULL when the key is absent, the text is NULL, or memory is short.
- */
+ * caller frees it. NULL when the key is absent, the text is NULL, or memory is short:
+ * only that sets errno, to ENOMEM. */
 char *metadata_get(const char *text, const char *key, size_t *size);
 
 /* The whole-file checksum that the metadata promises: a key `checksum` of the form

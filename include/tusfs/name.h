@@ -15,7 +15,7 @@ struct name {
 
 /* The last component of `bytes` (after / or \), in NFC, without control characters;
  * valid UTF-8, not "." or ".."; at most 255 bytes with the extension kept. False where
- * nothing is left. */
+ * nothing is left, or memory is short: only that sets errno, to ENOMEM. */
 bool name_make_safe(const char *bytes, size_t size, struct name *name);
 
 /* Takes `text`, which is a safe name already, as it is; bytes past NAME_BYTES are cut
@@ -29,7 +29,7 @@ void name_number(const struct name *name, uint64_t n, struct name *numbered);
 /* The folders of a relativePath, all but its last component, each made safe as above;
  * empty ones, "." and ".." are left out. Calls `folder` for each, outermost first,
  * until it returns other than 0; returns that, or 0. At most NAME_DEPTH_MAX are told.
- */
+ * When memory is short some are left out, and errno is ENOMEM. */
 int name_folders(const char *path, size_t size,
 		 int (*folder)(void *arg, const struct name *name), void *arg);
 

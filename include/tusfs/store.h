@@ -26,6 +26,8 @@ struct store *store_close(struct store *store);
 /* The path of a file in the store's folder, such as the catalog; the caller frees it.
  */
 char *store_path(const struct store *store, const char *name);
+/* Whether there is a file of that name in the store's folder. */
+bool store_has(const struct store *store, const char *name);
 /* Room and use of the file system that the store is on. */
 MUST_CHECK int store_space(const struct store *store, struct statvfs *space);
 

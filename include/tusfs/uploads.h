@@ -176,7 +176,9 @@ MUST_CHECK int upload_writer_put(struct upload_writer *writer, const void *bytes
  * the upload becomes complete when the offset reaches the length. `checksum` is what
  * was promised, or NULL. On success *file is the upload as it is now, released by the
  * caller. Refusals: CHECKSUM (the promised one, or the whole file's: the offset is as
- * it was before), INVALID (checked, but no checksum came), STOPPED, GONE. */
+ * it was before), INVALID (checked, but no checksum came), STOPPED, GONE. After a
+ * failure what could be written is kept by cut or free, unless it could not be made
+ * durable. */
 MUST_CHECK int upload_writer_commit(struct upload_writer *writer,
 				    const struct checksum *checksum, struct file *file);
 /* Ends an append whose body broke off, was too long or could not be written: what came
@@ -287,6 +289,9 @@ MUST_CHECK int uploads_set_expiry(struct uploads *uploads, uint64_t num, int64_t
 
 /* Room and use of the file system that the store is on. */
 MUST_CHECK int uploads_space(struct uploads *uploads, struct statvfs *space);
+/* Removes the blobs of what is gone, and copies the catalog's log into its file: what
+ * the janitor does all the time. For the janitor and for tests. */
+MUST_CHECK int uploads_clean(struct uploads *uploads);
 /* Removes what has expired by now and forgets old tombstones: what the janitor does, in
  * bounded batches. For the janitor and for tests. */
 MUST_CHECK int uploads_expire(struct uploads *uploads);

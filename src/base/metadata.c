@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of the longest checksum that is understood: "sha512:" and hex digits. */
+#define CHECKSUM_MAX 144
+
 /* RFC 9110, 5.6.3 */
 static bool is_space(char c)
 {
@@ -137,16 +140,19 @@ static char *decode(const struct metadata_pair *pair, size_t *size)
 	return STEAL(decoded);
 }
 
+static bool find_pair(const char *text, const char *key, struct metadata_pair *pair)
+{
+	while (text && metadata_next(&text, pair))
+		if (key_is(pair, key))
+			return true;
+	return false;
+}
+
 char *metadata_get(const char *text, const char *key, size_t *size)
 {
 	struct metadata_pair pair;
 
-	if (!text)
-		return NULL;
-	while (metadata_next(&text, &pair))
-		if (key_is(&pair, key))
-			return decode(&pair, size);
-	return NULL;
+	return find_pair(text, key, &pair) ? decode(&pair, size) : NULL;
 }
 
 static bool digest_from_text(const char *text, size_t length, size_t size,
@@ -166,13 +172,19 @@ static bool digest_from_text(const char *text, size_t length, size_t size,
 
 bool metadata_checksum(const char *text, struct checksum *checksum)
 {
-	SCOPED(scoped_free) char *value = NULL;
+	char value[CHECKSUM_MAX + 3];
 	struct checksum read = {.algorithm = DIGEST_NONE};
+	struct metadata_pair pair;
 	size_t size, name_length;
 	char *colon;
 
-	value = metadata_get(text, "checksum", &size);
-	colon = value ? memchr(value, ':', size) : NULL;
+	if (!find_pair(text, "checksum", &pair) ||
+	    pair.value_length > text_base64_length(CHECKSUM_MAX) ||
+	    !text_from_base64(pair.value, pair.value_length, NULL, &size) ||
+	    size > CHECKSUM_MAX)
+		return false;
+	text_from_base64(pair.value, pair.value_length, (uint8_t *)value, &size);
+	colon = memchr(value, ':', size);
 	if (!colon)
 		return false;
 	name_length = (size_t)(colon - value);

@@ -192,5 +192,7 @@ int catalog_checkpoint(struct catalog *catalog)
 			conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		return 0; /* somebody reads the old log: the next time will do */
+	if (rc == SQLITE_IOERR_FSYNC)
+		atomic_store(&catalog->committer.lost, true);
 	return conn_failure(conn, rc, "checkpoint");
 }

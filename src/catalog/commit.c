@@ -23,6 +23,7 @@ struct change { /* on the stack of the thread that waits */
 void committer_init(struct committer *committer, struct conn *conn)
 {
 	*committer = (struct committer){.conn = conn};
+	atomic_init(&committer->lost, false);
 	committer->last = &committer->first;
 	pthread_mutex_init(&committer->mutex, NULL);
 }
@@ -37,16 +38,6 @@ static int run(struct conn *conn, enum statement statement)
 	SCOPED(query_end) struct query q = query_begin(conn, statement);
 
 	return query_run(&q);
-}
-
-static int commit(struct conn *conn)
-{
-	int r;
-
-	fault_point("before the commit");
-	r = run(conn, STMT_COMMIT);
-	fault_point("committed");
-	return r;
 }
 
 /* SQLite has rolled back by itself after some failures. */
@@ -71,19 +62,58 @@ static int set_durable(struct committer *committer, bool durable)
 	return r;
 }
 
+/* After a sync of the log that failed, parts of it may be missing on disk, and a later
+ * sync would not tell: a power cut would then take what is committed behind them. So
+ * all of it goes into the catalog's file, which is synced, before anything else is
+ * committed. */
+static int mend(struct committer *committer)
+{
+	struct conn *conn = committer->conn;
+	int rc;
+
+	if (!atomic_load(&committer->lost))
+		return 0;
+	rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+				       NULL);
+	if (rc != SQLITE_OK)
+		return conn_failure(conn, rc, "checkpoint after a failed sync");
+	atomic_store(&committer->lost, false);
+	return 0;
+}
+
+static int begin(struct committer *committer, bool durable)
+{
+	int r = mend(committer);
+
+	if (!r)
+		r = set_durable(committer, durable);
+	return r ? r : run(committer->conn, STMT_BEGIN);
+}
+
+static int commit(struct committer *committer)
+{
+	struct conn *conn = committer->conn;
+	int r;
+
+	fault_point("before the commit");
+	r = run(conn, STMT_COMMIT);
+	fault_point("committed");
+	if (r && sqlite3_extended_errcode(conn->db) == SQLITE_IOERR_FSYNC)
+		atomic_store(&committer->lost, true);
+	return r;
+}
+
 /* One change in a transaction of its own: it fails alone. */
 static int commit_one(struct committer *committer, struct change *change)
 {
 	struct conn *conn = committer->conn;
-	int r = set_durable(committer, change->durable);
+	int r = begin(committer, change->durable);
 
-	if (!r)
-		r = run(conn, STMT_BEGIN);
 	if (r)
 		return r;
 	r = change->apply(conn, change->arg);
 	if (!r)
-		r = commit(conn);
+		r = commit(committer);
 	if (r)
 		roll_back(conn);
 	return r;
@@ -112,13 +142,11 @@ static int commit_all(struct committer *committer, struct change *first)
 
 	for (struct change *c = first; c; c = c->next)
 		durable |= c->durable;
-	r = set_durable(committer, durable);
-	if (!r)
-		r = run(conn, STMT_BEGIN);
+	r = begin(committer, durable);
 	for (struct change *c = first; c && !r; c = c->next)
 		r = apply_within(conn, c);
 	if (!r)
-		r = commit(conn);
+		r = commit(committer);
 	if (r)
 		roll_back(conn);
 	return r;

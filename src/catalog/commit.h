@@ -5,12 +5,14 @@
 #include "query.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct change;
 
 struct committer {
 	struct conn *conn;     /* only the leader's */
 	bool full;	       /* what synchronous is set to: only the leader's */
+	atomic_bool lost;      /* a sync of the log failed: see mend() */
 	pthread_mutex_t mutex; /* protects the rest */
 	struct change *first, **last;
 	bool led; /* a leader is at work, or chosen */

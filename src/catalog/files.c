@@ -63,6 +63,8 @@ static int file_of(struct query *q, struct file *out)
 	copy_sha256(q, 18, &file);
 	r = copy_id(q, 11, &file.id);
 	if (!r)
+		r = query_columns(q);
+	if (!r)
 		r = query_column_copy(q, 16, &file.metadata, &size);
 	if (!r)
 		r = query_column_copy(q, 17, &file.concat, &size);

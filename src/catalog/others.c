@@ -68,8 +68,12 @@ static int append_name(struct query *q, char **names, size_t *size)
 {
 	const char *name = (const char *)sqlite3_column_text(q->stmt, 0);
 	size_t length = name ? strlen(name) + 1 : 0;
-	char *more = realloc(*names, *size + length + 1);
+	char *more;
+	int r = query_columns(q);
 
+	if (r)
+		return r;
+	more = realloc(*names, *size + length + 1);
 	if (!more)
 		return failure(-ENOMEM, "read attribute names");
 	if (length)

@@ -203,11 +203,21 @@ bool query_column_is_null(struct query *query, int column)
 	return sqlite3_column_type(query->stmt, column) == SQLITE_NULL;
 }
 
+int query_columns(struct query *query)
+{
+	int rc = sqlite3_errcode(query->conn->db);
+
+	if ((rc & 0xff) != SQLITE_NOMEM)
+		return 0;
+	return conn_failure(query->conn, rc, names[query->statement]);
+}
+
 int query_column_copy(struct query *query, int column, char **copy, size_t *size)
 {
 	const void *bytes;
 	size_t count;
 	char *made;
+	int r;
 
 	if (query_column_is_null(query, column)) {
 		*copy = NULL;
@@ -216,6 +226,9 @@ int query_column_copy(struct query *query, int column, char **copy, size_t *size
 	}
 	bytes = sqlite3_column_blob(query->stmt, column);
 	count = (size_t)sqlite3_column_bytes(query->stmt, column);
+	r = query_columns(query);
+	if (r)
+		return r;
 	made = malloc(count + 1);
 	if (!made)
 		return failure(-ENOMEM, "read %s", names[query->statement]);

@@ -66,6 +66,9 @@ int query_changes(const struct query *query);
 uint64_t query_column_u64(struct query *query, int column);
 int64_t query_column_i64(struct query *query, int column);
 bool query_column_is_null(struct query *query, int column);
+/* A column that SQLite has no memory to hand out looks like a NULL: asked after columns
+ * were read, this fails if that happened. */
+MUST_CHECK int query_columns(struct query *query);
 /* A copy of a text or blob, with a NUL behind it; *copy is NULL where the column is. */
 MUST_CHECK int query_column_copy(struct query *query, int column, char **copy,
 				 size_t *size);

@@ -133,6 +133,11 @@ char *store_path(const struct store *store, const char *name)
 	return path;
 }
 
+bool store_has(const struct store *store, const char *name)
+{
+	return faccessat(store->fd, name, F_OK, 0) == 0 || errno != ENOENT;
+}
+
 int store_space(const struct store *store, struct statvfs *space)
 {
 	struct statvfs found;

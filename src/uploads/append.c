@@ -31,12 +31,23 @@ static void push(struct upload_writer *writer)
 	writer->pushed = writer->written;
 }
 
+/* A write that failed, since the disk is full, has written the beginning. */
+static void keep_what_fits(struct upload_writer *writer, size_t size)
+{
+	uint64_t end;
+
+	if (blob_size(writer->blob, &end) == 0 && end > writer->written &&
+	    end <= writer->written + size)
+		writer->written = end;
+}
+
 static int write_out(struct upload_writer *writer, const void *bytes, size_t size)
 {
 	int r = blob_write(writer->blob, bytes, size, writer->written);
 
 	if (r) {
 		writer->failed = true;
+		keep_what_fits(writer, size);
 		return r;
 	}
 	fault_point("bytes written");

@@ -223,14 +223,17 @@ enum journal_past {
 };
 
 /* Opens the journal, tells how the last run ended and, after a mere crash, what was
- * being written; the caller frees *entries. */
+ * being written; the caller frees *entries. The page still tells of the last run, so
+ * that a repair which fails or dies is done again, until journal_start(). */
 MUST_CHECK int journal_open(const char *path, struct journal **journal,
 			    enum journal_past *past, struct journal_entry **entries,
 			    size_t *count);
+/* From here on the page tells of this run: the repair is done. */
+MUST_CHECK int journal_start(struct journal *journal);
 /* Closes; `clean` says that nothing is left to repair. */
 struct journal *journal_close(struct journal *journal, bool clean);
-/* Takes a slot for a writer; -1 when there is none, which costs only what a crash
- * keeps. */
+/* Takes a slot for a writer; -1 when there is none, or before journal_start(), which
+ * costs only what a crash keeps. */
 int journal_begin(struct journal *journal, uint64_t num, uint64_t from);
 void journal_written(struct journal *journal, int slot, uint64_t to);
 void journal_end(struct journal *journal, int slot);

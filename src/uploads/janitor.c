@@ -76,6 +76,13 @@ static int empty_trash(struct uploads *uploads)
 	return r;
 }
 
+int uploads_clean(struct uploads *uploads)
+{
+	int r = empty_trash(uploads);
+
+	return r ? r : catalog_checkpoint(uploads->catalog);
+}
+
 /* Waits for a reason to work; false when it is time to stop. */
 static bool janitor_wait(struct janitor *janitor)
 {
@@ -97,12 +104,10 @@ static void *janitor_run(void *arg)
 	int r;
 
 	do {
-		r = empty_trash(uploads);
-		if (r >= 0)
-			r = uploads_expire(uploads);
-		if (r >= 0)
-			r = catalog_checkpoint(uploads->catalog);
-		if (r < 0)
+		r = uploads_expire(uploads);
+		if (!r)
+			r = uploads_clean(uploads);
+		if (r)
 			log_warning("clean-up is put off");
 	} while (janitor_wait(janitor));
 	return NULL;

@@ -33,6 +33,8 @@ struct page {
 
 struct journal {
 	struct page *page;
+	bool started; /* the page tells of this run */
+	char boot_id[BOOT_ID_SIZE];
 	pthread_mutex_t mutex; /* protects the rest */
 	bool taken[SLOTS];
 	int hint;
@@ -96,16 +98,18 @@ static int map(const char *path, struct page **page)
 	return 0;
 }
 
-/* From here on this run is the one that the page tells of. */
-static int start_page(struct page *page, const char *boot_id)
+int journal_start(struct journal *journal)
 {
+	struct page *page = journal->page;
+
 	memset(page->slots, 0, sizeof(page->slots));
-	memcpy(page->boot_id, boot_id, BOOT_ID_SIZE);
+	memcpy(page->boot_id, journal->boot_id, BOOT_ID_SIZE);
 	page->clean = 0;
 	page->magic = MAGIC;
 	/* "not clean" must be on disk before anything else is */
 	if (msync(page, sizeof(*page), MS_SYNC) < 0)
 		return failure(-errno, "sync journal");
+	journal->started = true;
 	return 0;
 }
 
@@ -113,7 +117,6 @@ int journal_open(const char *path, struct journal **journal, enum journal_past *
 		 struct journal_entry **entries, size_t *count)
 {
 	struct journal *made = calloc(1, sizeof(*made));
-	char boot_id[BOOT_ID_SIZE];
 	int r;
 
 	if (!made)
@@ -126,28 +129,27 @@ int journal_open(const char *path, struct journal **journal, enum journal_past *
 		journal_close(made, false);
 		return r;
 	}
-	read_boot_id(boot_id);
-	*past = past_of(made->page, boot_id);
-	r = start_page(made->page, boot_id);
-	if (r) {
-		free(*entries);
-		journal_close(made, false);
-		return r;
-	}
+	read_boot_id(made->boot_id);
+	*past = past_of(made->page, made->boot_id);
 	*journal = made;
 	return 0;
+}
+
+static void end_page(struct page *page, bool clean)
+{
+	page->clean = clean;
+	if (msync(page, sizeof(*page), MS_SYNC) < 0)
+		log_warning("the journal cannot be synced: %m");
 }
 
 struct journal *journal_close(struct journal *journal, bool clean)
 {
 	if (!journal)
 		return NULL;
-	if (journal->page) {
-		journal->page->clean = clean;
-		if (msync(journal->page, sizeof(*journal->page), MS_SYNC) < 0)
-			log_warning("the journal cannot be synced: %m");
+	if (journal->started)
+		end_page(journal->page, clean);
+	if (journal->page)
 		munmap(journal->page, sizeof(*journal->page));
-	}
 	pthread_mutex_destroy(&journal->mutex);
 	free(journal);
 	return NULL;
@@ -171,7 +173,7 @@ static int free_slot(struct journal *journal)
 
 int journal_begin(struct journal *journal, uint64_t num, uint64_t from)
 {
-	int slot = free_slot(journal);
+	int slot = journal->started ? free_slot(journal) : -1;
 
 	if (slot < 0)
 		return -1;

@@ -6,6 +6,7 @@
 
 #include "tusfs/metadata.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* How many numbers of a folder are tried, where files have its name. */
@@ -108,38 +109,65 @@ static int enter(void *arg, const struct name *name)
 	return r ? r : add_folder(walk, &numbered);
 }
 
-static bool name_from(const char *metadata, const char *key, struct name *name)
+/* Names are for good, so that a lack of memory must not decide about one. */
+static int memory_was_short(void)
 {
-	size_t size;
-	SCOPED(scoped_free) char *value = metadata_get(metadata, key, &size);
-
-	return value && name_make_safe(value, size, name);
+	return errno == ENOMEM ? failure(-ENOMEM, "name upload") : 0;
 }
 
-static struct name wanted_name(const struct file *file)
+/* Refusals: NOT_FOUND. */
+static int name_from(const char *metadata, const char *key, struct name *name)
 {
-	struct name name = {0};
+	SCOPED(scoped_free) char *value = NULL;
+	size_t size;
+	int r;
 
-	if (name_from(file->metadata, "filename", &name) ||
-	    name_from(file->metadata, "name", &name) ||
-	    name_from(file->metadata, "relativePath", &name))
-		return name;
-	upload_id_format(file->id, name.text);
-	return name;
+	errno = 0;
+	value = metadata_get(metadata, key, &size);
+	if (value && name_make_safe(value, size, name))
+		return 0;
+	r = memory_was_short();
+	return r ? r : REFUSED_NOT_FOUND;
+}
+
+static int wanted_name(const struct file *file, struct name *name)
+{
+	static const char *const keys[] = {"filename", "name", "relativePath"};
+	int r;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		r = name_from(file->metadata, keys[i], name);
+		if (r != REFUSED_NOT_FOUND)
+			return r;
+	}
+	upload_id_format(file->id, name->text);
+	return 0;
+}
+
+/* Enters the folders that the client's path names. */
+static int walk_path(struct walk *walk, const char *metadata)
+{
+	SCOPED(scoped_free) char *path = NULL;
+	size_t size;
+	int r = 0;
+
+	errno = 0;
+	path = metadata_get(metadata, "relativePath", &size);
+	if (path)
+		r = name_folders(path, size, enter, walk);
+	return r ? r : memory_was_short();
 }
 
 static int choose(struct conn *conn, struct file *file)
 {
 	struct walk walk = {conn, FILE_NUM_TREE, file->created};
-	struct name wanted;
-	size_t size;
-	SCOPED(scoped_free)
-	char *path = metadata_get(file->metadata, "relativePath", &size);
-	int r = path ? name_folders(path, size, enter, &walk) : 0;
+	struct name wanted = {0};
+	int r = walk_path(&walk, file->metadata);
 
+	if (!r)
+		r = wanted_name(file, &wanted);
 	if (r)
 		return r;
-	wanted = wanted_name(file);
 	file->parent = walk.folder;
 	return free_name(conn, file->parent, &wanted, &file->name);
 }
@@ -183,8 +211,8 @@ static int change_above(struct conn *conn, uint64_t num, int64_t delta, bool sho
 		if (touched && modified)
 			folder.modified = now;
 		r = change_folder(conn, &folder, delta, show, &above);
-		if (!above && !delta && !show)
-			return 0; /* nothing further up can change */
+		if (r || (!above && !delta && !show))
+			return r; /* nothing further up can change */
 		touched = above;
 		modified = modified && folder.shown != was_shown;
 		num = folder.parent;

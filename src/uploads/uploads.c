@@ -4,14 +4,6 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
-#include <unistd.h>
-
-static bool exists(const struct store *store, const char *name)
-{
-	SCOPED(scoped_free) char *path = store_path(store, name);
-
-	return path && access(path, F_OK) == 0;
-}
 
 static int open_catalog(struct uploads *uploads)
 {
@@ -19,8 +11,8 @@ static int open_catalog(struct uploads *uploads)
 
 	if (!path)
 		return failure(-ENOMEM, "open catalog");
-	if (exists(uploads->store, "writers") &&
-	    !exists(uploads->store, "catalog.db")) {
+	if (store_has(uploads->store, "writers") &&
+	    !store_has(uploads->store, "catalog.db")) {
 		log_error("the catalog %s is missing from a store that was in use",
 			  path);
 		return REFUSED_GONE;
@@ -39,7 +31,9 @@ static int open_journal(struct uploads *uploads)
 	if (!path)
 		return failure(-ENOMEM, "open journal");
 	r = journal_open(path, &uploads->journal, &past, &entries, &count);
-	return r ? r : repair(uploads, past, entries, count);
+	if (!r)
+		r = repair(uploads, past, entries, count);
+	return r ? r : journal_start(uploads->journal);
 }
 
 /* What is left of an engine that did not open, or is closed. */

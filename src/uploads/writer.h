@@ -37,4 +37,12 @@ MUST_CHECK int writer_flush(struct upload_writer *writer);
  * was given back. Refusals: GONE. */
 MUST_CHECK int writer_advance(struct upload_writer *writer, struct outcome *outcome);
 
+/* Compares what this append wrote with the checksum promised for it. Refusals:
+ * CHECKSUM, INVALID (one was promised, and did not come). */
+MUST_CHECK int writer_check_part(struct upload_writer *writer,
+				 const struct checksum *checksum);
+/* Compares the upload with the checksum that its metadata promised, when this append
+ * completes it. Refusals: CHECKSUM. */
+MUST_CHECK int writer_check_whole(struct upload_writer *writer);
+
 #endif

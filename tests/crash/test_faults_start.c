@@ -1,0 +1,277 @@
+/* The start of the engine, on a new store, a used one, and one that a crash or a power
+ * cut left: each call fails in turn, or is the last before a kill. The next start finds
+ * all that there is to repair. */
+#include "engine.h"
+#include "faulty.h"
+#include "invariants.h"
+#include "run.h"
+
+#include "descriptors.h"
+#include "temp_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SIZE	  300000
+#define COMMITTED 70001
+#define ARRIVED	  270001
+/* Where journal.c keeps the machine's boot id. */
+#define BOOT_ID_AT 16
+
+static const struct faulty_mode modes[] = {
+	{"no memory", FAULTY_MEMORY, FAULTY_ONCE, ENOMEM, false},
+	{"no descriptor", FAULTY_OPEN, FAULTY_ONCE, EMFILE, false},
+	{"a bad disk", FAULTY_DISK, FAULTY_ONCE, EIO, false},
+	{"a bad disk for good", FAULTY_DISK, FAULTY_ON, EIO, false},
+	{"a full disk", FAULTY_WRITE | FAULTY_NAME, FAULTY_ONCE, ENOSPC, false},
+	{"kill", FAULTY_WRITE | FAULTY_SYNC | FAULTY_NAME, FAULTY_KILL, 0, false},
+};
+
+static char *store;  /* what is started */
+static char *origin; /* what it is a copy of */
+static uint8_t *bytes;
+static struct upload_id arriving;
+static uint64_t num;
+
+static void copy_origin(void)
+{
+	SCOPED(scoped_free) char *command = NULL;
+
+	ck_assert_int_ge(
+		asprintf(&command,
+			 "rm -rf %s; if [ -d %s ]; then cp -a %s %s; else exit 0; fi",
+			 store, origin, origin, store),
+		0);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static int start(void)
+{
+	return uploads_open(store, &engine_config, &engine);
+}
+
+static void setup(void)
+{
+	temp_dir_setup();
+	store = temp_dir_join("store");
+	origin = temp_dir_join("origin");
+	bytes = engine_noise(SIZE, 1);
+	engine_config = (struct uploads_config){.tombstone_time = INT64_C(3600000000)};
+}
+
+static void teardown(void)
+{
+	free(store);
+	free(origin);
+	free(bytes);
+	temp_dir_teardown();
+}
+
+/* Starts in a child with a kill at the call `nth`; 0, or -EINTR when it was killed. */
+static int start_in_child(const struct faulty_mode *mode, int nth)
+{
+	int status;
+	pid_t child = fork();
+
+	ck_assert_int_ge(child, 0);
+	if (!child) {
+		faulty_arm(mode, nth);
+		_exit(start() ? 1 : 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status) || status == 0);
+	return WIFSIGNALED(status) ? -EINTR : 0;
+}
+
+/* Whether the start met the fault. */
+static bool start_with(const struct faulty_mode *mode, int nth)
+{
+	bool fired;
+	int r;
+
+	if (mode->way == FAULTY_KILL)
+		return start_in_child(mode, nth) != 0;
+	faulty_arm(mode, nth);
+	r = start();
+	fired = faulty_disarm();
+	/* SQLite calls a read that fails with EIO damage */
+	if (r == REFUSED_GONE && mode->error == EIO)
+		r = -EIO;
+	ck_assert_msg(r == 0 || (r < 0 && fired), "%s, call %d: %d", mode->name, nth,
+		      r);
+	if (!r)
+		engine_close();
+	return fired;
+}
+
+/* Fails each call in turn on a fresh copy. Once there are many calls, not every one of
+ * them: statements are prepared by the dozen, with the same allocations each time. */
+static void fail_each(void (*check)(void))
+{
+	int open_before = descriptors_open();
+	bool fired;
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		int nth = 0;
+
+		do {
+			copy_origin();
+			fired = start_with(&modes[i], nth);
+			ck_assert_int_eq(descriptors_open(), open_before);
+			ck_assert_msg(start() == 0, "%s, call %d", modes[i].name, nth);
+			invariants_hold(store);
+			check();
+			engine_close();
+			nth += 1 + nth / 16;
+		} while (fired);
+		ck_assert_int_gt(nth, 1);
+	}
+}
+
+/* Fills a store, and dies with an append that is not committed. */
+static void leave_a_crash(void)
+{
+	int status;
+	pid_t child;
+
+	ck_assert_int_eq(uploads_open(origin, &engine_config, &engine), 0);
+	struct file file = engine_create(FILE_PLAIN, "x.bin", SIZE);
+
+	arriving = file.id;
+	num = file.num;
+	file_release(&file);
+	engine_append(arriving, 0, bytes, COMMITTED);
+	engine_close();
+	child = fork();
+	if (!child) {
+		struct upload_append append = {.offset = COMMITTED};
+		struct upload_writer *writer;
+
+		if (uploads_open(origin, &engine_config, &engine) ||
+		    upload_writer_open(engine, arriving, &append, &writer) ||
+		    upload_writer_put(writer, bytes + COMMITTED, ARRIVED - COMMITTED))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status));
+}
+
+/* Makes the crash one of another boot. */
+static void cut_the_power(void)
+{
+	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_close) int fd = -1;
+
+	ck_assert_int_ge(asprintf(&path, "%s/writers", origin), 0);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, "another!", 8, BOOT_ID_AT), 8);
+}
+
+static void shorten_blob(off_t size)
+{
+	SCOPED(scoped_free) char *path = NULL;
+
+	ck_assert_int_ge(asprintf(&path, "%s/blobs/%02x/%016llx", origin,
+				  (unsigned int)(num & 0xff), (unsigned long long)num),
+			 0);
+	ck_assert_int_eq(truncate(path, size), 0);
+}
+
+static void expect_offset(uint64_t offset)
+{
+	SCOPED(file_release) struct file file = engine_find(arriving);
+
+	ck_assert_uint_eq(file.offset, offset);
+	engine_expect(num, bytes, offset);
+	engine_append(arriving, offset, bytes + offset, SIZE - offset);
+	engine_expect(num, bytes, SIZE);
+}
+
+static void check_nothing(void)
+{
+	SCOPED(file_release) struct file file = engine_create(FILE_PLAIN, "x.bin", 10);
+
+	ck_assert_str_eq(file.name.text, "x.bin");
+}
+
+START_TEST(a_new_store)
+{
+	fail_each(check_nothing);
+}
+END_TEST
+
+static void check_adopted(void)
+{
+	expect_offset(ARRIVED);
+}
+
+START_TEST(a_store_that_a_crash_left)
+{
+	leave_a_crash();
+	fail_each(check_adopted);
+}
+END_TEST
+
+static void check_committed(void)
+{
+	expect_offset(COMMITTED);
+}
+
+START_TEST(a_store_that_a_power_cut_left)
+{
+	leave_a_crash();
+	cut_the_power();
+	fail_each(check_committed);
+}
+END_TEST
+
+static void check_shortened(void)
+{
+	expect_offset(30000);
+}
+
+START_TEST(an_offset_that_outlived_its_bytes_goes_back_where_that_was_not_promised)
+{
+	engine_config.sync = SYNC_FINISH;
+	leave_a_crash();
+	cut_the_power();
+	shorten_blob(30000);
+	fail_each(check_shortened);
+}
+END_TEST
+
+static void check_damaged(void)
+{
+	struct file file;
+
+	ck_assert_int_eq(uploads_find(engine, arriving, &file), REFUSED_GONE);
+}
+
+START_TEST(an_offset_that_was_promised_and_outlived_its_bytes_is_damage)
+{
+	leave_a_crash();
+	cut_the_power();
+	shorten_blob(30000);
+	fail_each(check_damaged);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		a_new_store,
+		a_store_that_a_crash_left,
+		a_store_that_a_power_cut_left,
+		an_offset_that_outlived_its_bytes_goes_back_where_that_was_not_promised,
+		an_offset_that_was_promised_and_outlived_its_bytes_is_damage,
+	};
+
+	faulty_install();
+	return RUN_TESTS_FOR(tests, setup, teardown, 600);
+}
