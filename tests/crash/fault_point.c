@@ -1,8 +1,9 @@
 /* Stops the process at the n-th fault point that it comes to.
  *
- * n stands in the file that TUSFS_STOP_FILE names; while there is none, points do not
- * count. The name of the point is written to that path with ".at" before the process
- * stops itself; SIGCONT makes it go on. */
+ * n, and the number of the request, stand in the file that TUSFS_STOP_FILE names; while
+ * there is none, points do not count, and each request counts anew. The name of the
+ * point is written to that path with ".at" before the process stops itself; SIGCONT
+ * makes it go on. */
 #include "tusfs/fault_point.h"
 
 #include <pthread.h>
@@ -12,16 +13,17 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int passed; /* points since the file was there */
+static int request;
 
 /* How many points to pass; 0 while nothing is asked for. */
-static int asked(const char *path)
+static int asked(const char *path, int *number)
 {
 	FILE *file = fopen(path, "re");
 	int count = 0;
 
 	if (!file)
 		return 0;
-	if (fscanf(file, "%d", &count) != 1)
+	if (fscanf(file, "%d %d", &count, number) != 2)
 		count = 0;
 	fclose(file);
 	return count;
@@ -43,13 +45,14 @@ static void tell(const char *path, const char *name)
 void fault_point(const char *name)
 {
 	const char *path = getenv("TUSFS_STOP_FILE");
-	int count;
+	int count, number = 0;
 
 	if (!path)
 		return;
 	pthread_mutex_lock(&mutex);
-	count = asked(path);
-	passed = count ? passed + 1 : 0;
+	count = asked(path, &number);
+	passed = count && number == request ? passed + 1 : 1;
+	request = number;
 	if (count && passed == count) {
 		tell(path, name);
 		raise(SIGSTOP); /* to this thread: it takes no further step */

@@ -105,6 +105,7 @@ class WindowsRig(PowerRig):
         self.stop_file = f"{self.folder}/stop"
         self.daemon.environment = {"TUSFS_STOP_FILE": self.stop_file}
         self.armed = False  # a stop is waited for
+        self.requests = 0
         self.flows = Flows(self.book, Wire(lambda: self.daemon.port),
                            self.daemon.mount)
 
@@ -131,7 +132,8 @@ class WindowsRig(PowerRig):
         request = getattr(self.flows, flow)()
         self.armed = True
         with open(self.stop_file, "w", encoding="ascii") as file:
-            file.write(str(number))
+            self.requests += 1
+            file.write(f"{number} {self.requests}")
         thread = threading.Thread(target=self.guarded, args=(request,))
         thread.start()
         stopped = self.wait_until_stopped(thread)
