@@ -31,10 +31,19 @@ static bool has_room(struct uploads *uploads, uint64_t length)
 	       length < (uint64_t)space.f_bavail * space.f_frsize / 2;
 }
 
-/* *done stays false when it is time to stop. */
-static int copy(const struct content *content, struct blob *blob,
-		const atomic_bool *stop, bool *done)
+/* One final that is being rewritten. */
+struct copying {
+	struct content *content;
+	struct blob *blob;
+	const atomic_bool *stop;
+	atomic_bool stopping;
+	bool done;
+};
+
+/* Copies it all, unless it is told to stop: then it is not done. */
+static int copy(void *arg)
 {
+	struct copying *copying = arg;
 	SCOPED(scoped_free) uint8_t *block = malloc(COMPACT_BLOCK);
 	uint64_t offset = 0;
 	size_t got;
@@ -42,18 +51,32 @@ static int copy(const struct content *content, struct blob *blob,
 
 	if (!block)
 		return failure(-ENOMEM, "compact an upload");
-	while (offset < content->length) {
-		if (atomic_load(stop))
+	while (offset < copying->content->length) {
+		if (atomic_load(&copying->stopping))
 			return 0;
-		r = content_read(content, block, COMPACT_BLOCK, offset, &got);
+		r = content_read(copying->content, block, COMPACT_BLOCK, offset, &got);
 		if (!r)
-			r = blob_write(blob, block, got, offset);
+			r = blob_write(copying->blob, block, got, offset);
 		if (r)
 			return r;
 		offset += got;
 	}
-	*done = true;
-	return blob_sync(blob);
+	copying->done = true;
+	return 0;
+}
+
+static void look_after(void *arg)
+{
+	struct copying *copying = arg;
+
+	if (atomic_load(copying->stop))
+		atomic_store(&copying->stopping, true);
+}
+
+static void copying_end(struct copying *copying)
+{
+	blob_unref(copying->blob);
+	content_unref(copying->content);
 }
 
 struct compaction {
@@ -104,23 +127,23 @@ static int switch_over(struct uploads *uploads, uint64_t num, uint64_t length)
 /* Refusals: NOT_FOUND and GONE (it was removed meanwhile, or is damaged). */
 static int compact_one(struct uploads *uploads, uint64_t num, const atomic_bool *stop)
 {
-	SCOPED(scoped_content_unref) struct content *content = NULL;
-	SCOPED(scoped_blob_unref) struct blob *blob = NULL;
-	bool done = false;
-	int r = content_load(uploads, num, &content);
+	SCOPED(copying_end) struct copying copying = {.stop = stop};
+	int r = content_load(uploads, num, &copying.content);
 
-	if (r || !content->complete || !content->length ||
-	    !has_room(uploads, content->length))
+	if (r || !copying.content->complete || !copying.content->length ||
+	    !has_room(uploads, copying.content->length))
 		return r;
-	r = blob_create(uploads->store, num, &blob);
+	r = blob_create(uploads->store, num, &copying.blob);
 	if (!r)
-		r = copy(content, blob, stop, &done);
-	if (!r && done)
-		r = switch_over(uploads, num, content->length);
-	if (!r && done)
+		r = run_idle(copy, &copying, look_after);
+	if (!r && copying.done)
+		r = blob_sync(copying.blob);
+	if (!r && copying.done)
+		r = switch_over(uploads, num, copying.content->length);
+	if (!r && copying.done)
 		return 0;
 	/* of no use, and nobody knows of it */
-	return blob && blob_remove(uploads->store, num) < 0 ? -EIO : r;
+	return copying.blob && blob_remove(uploads->store, num) < 0 ? -EIO : r;
 }
 
 static int list(struct uploads *uploads, uint64_t after, uint64_t *nums, size_t *count)

@@ -199,6 +199,13 @@ MUST_CHECK int remove_upload(struct conn *conn, const struct file *file, int64_t
  * that no final uses. */
 MUST_CHECK int drop_bytes(struct conn *conn, uint64_t blob, bool small);
 
+/* ---- idle.c ---- */
+
+/* Runs `work` in a thread at idle priority, and waits for it. It must take no lock that
+ * others wait for. `look` is called now and then, in the calling thread: it may tell
+ * the work to end. Returns what the work returns. */
+MUST_CHECK int run_idle(int (*work)(void *arg), void *arg, void (*look)(void *arg));
+
 /* ---- compact.c ---- */
 
 /* Rewrites finals of several segments to one blob each, as far as the configuration

@@ -1,6 +1,6 @@
 /* One thread for what finished uploads are still owed: the sha256 of those that do not
- * have it yet, and the compaction of finals. It works in the time that nobody else
- * wants (SCHED_IDLE). What is left to do is in the catalog, so a restart loses nothing.
+ * have it yet, and the compaction of finals. The bytes are read in the time that
+ * nobody else wants. What is left to do is in the catalog, so a restart loses nothing.
  */
 #include "engine.h"
 
@@ -8,17 +8,13 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #define HASH_BATCH 64
 #define LATER	   (2 * CLOCK_SECOND)
 #define HASH_BLOCK (256 * 1024)
-/* How often it looks whether the upload is still there. */
-#define LOOK_BYTES (16 * 1024 * 1024)
-#define HASH_BYTES                                                                     \
-	(64 * 1024 * 1024) /* of one transaction at most, but for the last             \
-			    */
+/* Of one transaction at most, but for the last. */
+#define HASH_BYTES (64 * 1024 * 1024)
 
 struct hasher {
 	struct uploads *uploads;
@@ -66,56 +62,72 @@ static int commit_hashes(struct hasher *hasher, struct hashes *hashes)
 	return r;
 }
 
-/* Whether an upload was removed meanwhile: its space comes free only when it is let go.
- */
-static bool is_gone(struct uploads *uploads, uint64_t num)
-{
-	SCOPED(file_release) struct file file = {0};
+/* One upload that is being read. */
+struct hashing {
+	struct hasher *hasher;
+	uint64_t num;
+	struct content *content;
+	struct digest *digest;
+	atomic_bool stop;
+	bool done;
+};
 
-	return uploads_stat(uploads, num, &file) == REFUSED_NOT_FOUND;
-}
-
-/* Reads it all, unless there is no use in it any more: then *done stays false. */
-static int digest_content(struct hasher *hasher, uint64_t num,
-			  const struct content *content, struct digest *digest,
-			  bool *done)
+/* Reads it all, unless it is told to stop: then it is not done. */
+static int digest_content(void *arg)
 {
+	struct hashing *hashing = arg;
 	uint64_t offset = 0;
 	size_t got;
 	int r;
 
-	while (offset < content->length) {
-		if (atomic_load(&hasher->stop) ||
-		    (offset % LOOK_BYTES == 0 && is_gone(hasher->uploads, num)))
+	while (offset < hashing->content->length) {
+		if (atomic_load(&hashing->stop))
 			return 0;
-		r = content_read(content, hasher->block, HASH_BLOCK, offset, &got);
+		r = content_read(hashing->content, hashing->hasher->block, HASH_BLOCK,
+				 offset, &got);
 		if (r)
 			return r;
-		digest_update(digest, hasher->block, got);
+		digest_update(hashing->digest, hashing->hasher->block, got);
 		offset += got;
 	}
-	*done = true;
+	hashing->done = true;
 	return 0;
+}
+
+/* An upload that was removed meanwhile is let go of, so that its space comes free. */
+static void look_after(void *arg)
+{
+	struct hashing *hashing = arg;
+	SCOPED(file_release) struct file file = {0};
+
+	if (atomic_load(&hashing->hasher->stop) ||
+	    uploads_stat(hashing->hasher->uploads, hashing->num, &file) ==
+		    REFUSED_NOT_FOUND)
+		atomic_store(&hashing->stop, true);
+}
+
+static void hashing_end(struct hashing *hashing)
+{
+	content_unref(hashing->content);
+	digest_free(hashing->digest);
 }
 
 static int hash_one(struct hasher *hasher, uint64_t num, struct hashes *hashes)
 {
-	SCOPED(scoped_content_unref) struct content *content = NULL;
-	SCOPED(scoped_digest_free) struct digest *digest = NULL;
+	SCOPED(hashing_end) struct hashing hashing = {.hasher = hasher, .num = num};
 	struct hashed *hashed = &hashes->all[hashes->count];
-	bool done = false;
-	int r = content_load(hasher->uploads, num, &content);
+	int r = content_load(hasher->uploads, num, &hashing.content);
 
 	if (!r)
-		r = digest_new(DIGEST_SHA256, &digest);
+		r = digest_new(DIGEST_SHA256, &hashing.digest);
 	if (!r)
-		r = digest_content(hasher, num, content, digest, &done);
-	if (r || !done)
+		r = run_idle(digest_content, &hashing, look_after);
+	if (r || !hashing.done)
 		return r;
 	hashed->num = num;
-	digest_final(digest, hashed->sha256);
+	digest_final(hashing.digest, hashed->sha256);
 	hashes->count++;
-	hashes->bytes += content->length;
+	hashes->bytes += hashing.content->length;
 	return hashes->bytes < HASH_BYTES ? 0 : commit_hashes(hasher, hashes);
 }
 
@@ -164,10 +176,6 @@ static void hasher_wait(struct hasher *hasher, bool later)
 static void *hasher_run(void *arg)
 {
 	struct hasher *hasher = arg;
-	struct sched_param none = {0};
-
-	if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none))
-		log_debug("the hasher runs at normal priority");
 	while (!atomic_load(&hasher->stop)) {
 		bool later = false;
 
