@@ -69,6 +69,14 @@ static const char *const migrations[] = {
 	" name TEXT NOT NULL,"
 	" value BLOB NOT NULL,"
 	" PRIMARY KEY (file, name)) WITHOUT ROWID;"
+	/* For observers outside the process: events, written in the transaction that
+	 * they tell of, so that none is lost. Nothing writes it yet; it is here from
+	 * the first version so that the first hook needs no migration. */
+	"CREATE TABLE outbox ("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" event TEXT NOT NULL,"
+	" file INTEGER NOT NULL,"
+	" time INTEGER NOT NULL);"
 	"INSERT INTO file VALUES"
 	" (2, 1, 'complete', 0, 0, 1, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, NULL, NULL, "
 	"NULL),"
