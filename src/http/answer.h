@@ -32,5 +32,10 @@ MUST_CHECK enum MHD_Result answer_queue(struct request *request);
  * once, with unread bytes of its body in the socket, would send an RST that overtakes
  * the answer. */
 void answer_by_hand(struct request *request);
+/* The same for an answer whose body is `length` bytes of a complete upload, from
+ * `first` on: each blob's part goes out by sendfile(2), which libmicrohttpd can do for
+ * one descriptor only. The request is over then: nothing else can be answered. */
+void answer_upload_by_hand(struct request *request, struct upload_reader *reader,
+			   uint64_t first, uint64_t length);
 
 #endif

@@ -4,13 +4,19 @@
 #include "tusfs/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 /* How long a client may take to read an answer and to stop sending. */
 #define LINGER (2 * CLOCK_SECOND)
+/* A client that reads a file slowly holds nothing but its connection; the reaper ends
+ * one that is too slow. */
+#define NO_DEADLINE INT64_MAX
 
 static enum MHD_Result print_field(void *out, enum MHD_ValueKind kind, const char *name,
 				   const char *value)
@@ -20,8 +26,10 @@ static enum MHD_Result print_field(void *out, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
-/* The answer as it goes over the wire; the caller frees it. NULL without memory. */
-static char *print_answer(const struct request *request, size_t *size)
+/* The answer's head, and its line, as they go over the wire; the caller frees them.
+ * NULL without memory. */
+static char *print_answer(const struct request *request, const char *line,
+			  uint64_t length, size_t *size)
 {
 	char *text = NULL, date[TEXT_DATE_SIZE];
 	FILE *out = open_memstream(&text, size);
@@ -33,8 +41,8 @@ static char *print_answer(const struct request *request, size_t *size)
 		request->status, MHD_get_reason_phrase_for(request->status), date);
 	MHD_get_response_headers(request->response, print_field, out);
 	if (request->status != 204)
-		fprintf(out, "Content-Length: %zu\r\n", strlen(request->line));
-	fprintf(out, "\r\n%s", request->wire_head ? "" : request->line);
+		fprintf(out, "Content-Length: %" PRIu64 "\r\n", length);
+	fprintf(out, "\r\n%s", request->wire_head ? "" : line);
 	if (fclose(out) == 0)
 		return text;
 	free(text);
@@ -46,12 +54,15 @@ static bool wait_for(int fd, short events, int64_t deadline)
 {
 	struct pollfd wait = {.fd = fd, .events = events};
 	int64_t left;
+	bool again;
 	int r;
 
 	do {
-		left = deadline - clock_monotonic();
+		left = deadline == NO_DEADLINE ? CLOCK_SECOND
+					       : deadline - clock_monotonic();
 		r = left > 0 ? poll(&wait, 1, (int)(left / 1000) + 1) : 0;
-	} while (r < 0 && errno == EINTR);
+		again = r == 0 && deadline == NO_DEADLINE;
+	} while (again || (r < 0 && errno == EINTR));
 	return r > 0;
 }
 
@@ -95,9 +106,85 @@ void answer_by_hand(struct request *request)
 	if (request->failed)
 		return;
 	answer_log(request);
-	text = print_answer(request, &size);
+	text = print_answer(request, request->line, strlen(request->line), &size);
 	if (!text || !send_all(fd, text, size, deadline))
 		return;
 	shutdown(fd, SHUT_WR);
 	drop_input(fd, deadline);
+}
+
+/* At most so much at a time, so that the end of the connection is noticed. */
+#define SEND_BYTES (1024 * 1024)
+
+static bool send_file(int fd, int from, uint64_t offset, uint64_t length)
+{
+	off_t at = (off_t)offset;
+
+	while (length) {
+		ssize_t n = sendfile(fd, from, &at,
+				     length < SEND_BYTES ? length : SEND_BYTES);
+
+		if (n > 0) {
+			length -= (uint64_t)n;
+		} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+			return false;
+		} else if (!wait_for(fd, POLLOUT, NO_DEADLINE)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool send_upload(int fd, struct upload_reader *reader, uint64_t first,
+			uint64_t length)
+{
+	while (length) {
+		struct upload_extent extent;
+		uint64_t size;
+		bool sent;
+
+		if (upload_reader_extent(reader, first, &extent))
+			return false;
+		size = extent.length < length ? extent.length : length;
+		sent = extent.fd >= 0 ? send_file(fd, extent.fd, extent.fd_offset, size)
+				      : send_all(fd, extent.memory, size, NO_DEADLINE);
+		if (!sent)
+			return false;
+		first += size;
+		length -= size;
+	}
+	return true;
+}
+
+/* sendfile(2) has no MSG_NOSIGNAL. The thread is the connection's, and ends with it. */
+static void block_sigpipe(void)
+{
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
+}
+
+void answer_upload_by_hand(struct request *request, struct upload_reader *reader,
+			   uint64_t first, uint64_t length)
+{
+	int fd = peer_fd(request->peer);
+	SCOPED(scoped_free) char *text = NULL;
+	size_t size;
+
+	if (request->failed)
+		return;
+	request->failed = true; /* nothing is left to answer */
+	answer_log(request);
+	text = print_answer(request, "", length, &size);
+	if (!text)
+		return;
+	block_sigpipe();
+	peer_enter(request->peer, PEER_SENDING);
+	if (!send_all(fd, text, size, NO_DEADLINE) ||
+	    !send_upload(fd, reader, first, length))
+		return;
+	shutdown(fd, SHUT_WR);
+	drop_input(fd, clock_monotonic() + LINGER);
 }

@@ -14,6 +14,8 @@
 
 /* Read at a time where sendfile(2) cannot be used. */
 #define BLOCK (256 * 1024)
+/* From here on an answer out of several blobs is worth its connection. */
+#define BY_HAND_MIN (1024 * 1024)
 
 /* One GET: what is there, and what of it was asked for. */
 struct download {
@@ -25,6 +27,7 @@ struct download {
 	uint64_t first; /* what is sent */
 	uint64_t length;
 	bool part;
+	bool by_hand; /* complete, large, and in several blobs */
 };
 
 static void download_release(struct download *download)
@@ -100,9 +103,14 @@ static struct MHD_Response *respond(struct download *download)
 	if (!download->length)
 		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	if (!download->complete ||
-	    upload_reader_extent(download->reader, download->first, &extent) ||
-	    extent.length < download->length)
+	    upload_reader_extent(download->reader, download->first, &extent))
 		return respond_by_reading(download);
+	if (extent.length < download->length) {
+		download->by_hand = download->length >= BY_HAND_MIN;
+		return download->by_hand ? MHD_create_response_from_buffer(
+						   0, NULL, MHD_RESPMEM_PERSISTENT)
+					 : respond_by_reading(download);
+	}
 	if (extent.fd >= 0)
 		return respond_from_fd(download, &extent);
 	return MHD_create_response_from_buffer(download->length, (void *)extent.memory,
@@ -255,6 +263,9 @@ static void send_download(struct request *request, struct download *download)
 	add_type(request, &download->file);
 	add_range(request, download);
 	add_digest(request, download);
+	if (download->by_hand)
+		answer_upload_by_hand(request, download->reader, download->first,
+				      download->length);
 }
 
 /* Refusals: NOT_FOUND (also while it is not to be seen yet), GONE. */

@@ -253,6 +253,56 @@ START_TEST(the_digest_of_the_whole_is_told)
 }
 END_TEST
 
+/* A text of `size` digits; the caller frees it. */
+static char *digits(size_t size, size_t seed)
+{
+	char *text = malloc(size + 1);
+
+	ck_assert_ptr_nonnull(text);
+	for (size_t i = 0; i < size; i++)
+		text[i] = (char)('0' + (i * i / 7 + seed) % 10);
+	text[size] = '\0';
+	return text;
+}
+
+START_TEST(a_large_final_is_sent_out_of_the_blobs_of_its_parts)
+{
+	enum { A = 1500000, B = 7, C = 900000 };
+	SCOPED(scoped_free) char *a = digits(A, 1);
+	SCOPED(scoped_free) char *b = digits(B, 2);
+	SCOPED(scoped_free) char *c = digits(C, 3);
+	SCOPED(scoped_free) char *whole = NULL;
+	SCOPED(scoped_free)
+	char *first = create_complete("Upload-Concat: partial\r\n", a);
+	SCOPED(scoped_free)
+	char *second = create_complete("Upload-Concat: partial\r\n", b);
+	SCOPED(scoped_free)
+	char *third = create_complete("Upload-Concat: partial\r\n", c);
+	SCOPED(scoped_free) char *fields = NULL;
+	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(reply_release) struct reply all = {0}, middle = {0}, small = {0};
+
+	ck_assert_int_ge(asprintf(&whole, "%s%s%s", a, b, c), 0);
+	ck_assert_int_ge(asprintf(&fields, "Upload-Concat: final;%s %s %s\r\n", first,
+				  second, third),
+			 0);
+	path = create_upload(fields);
+	all = get(path, "");
+	ck_assert_int_eq(all.status, 200);
+	ck_assert_uint_eq(all.size, A + B + C);
+	ck_assert_mem_eq(all.body, whole, A + B + C);
+	ck_assert(all.closes);
+	middle = get(path, "Range: bytes=400000-2300000\r\n");
+	ck_assert_int_eq(middle.status, 206);
+	ck_assert_uint_eq(middle.size, 1900001);
+	ck_assert_mem_eq(middle.body, whole + 400000, 1900001);
+	small = get(path, "Range: bytes=1499990-1500020\r\n");
+	ck_assert_int_eq(small.status, 206);
+	ck_assert_mem_eq(small.body, whole + 1499990, 31);
+	ck_assert(!small.closes);
+}
+END_TEST
+
 START_TEST(an_unfinished_upload_is_not_there)
 {
 	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 10\r\n");
@@ -325,6 +375,7 @@ int main(void)
 		metadata_cannot_inject_into_the_header,
 		the_name_is_given_in_utf_8,
 		the_digest_of_the_whole_is_told,
+		a_large_final_is_sent_out_of_the_blobs_of_its_parts,
 		an_unfinished_upload_is_not_there,
 		an_unfinished_upload_is_served_on_request,
 		a_get_with_a_body_is_refused,
