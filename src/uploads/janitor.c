@@ -101,13 +101,14 @@ static void *janitor_run(void *arg)
 {
 	struct janitor *janitor = arg;
 	struct uploads *uploads = janitor->uploads;
-	int r;
+	int cleaned, expired;
 
 	do {
-		r = uploads_expire(uploads);
-		if (!r)
-			r = uploads_clean(uploads);
-		if (r)
+		/* space first: on a full disk nothing can expire before there is some
+		 */
+		cleaned = uploads_clean(uploads);
+		expired = uploads_expire(uploads);
+		if (cleaned || expired)
 			log_warning("clean-up is put off");
 	} while (janitor_wait(janitor));
 	return NULL;

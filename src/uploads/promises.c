@@ -34,16 +34,22 @@ static int digest_whole(struct upload_writer *writer, uint8_t out[DIGEST_MAX_BYT
 	return r;
 }
 
-/* A small upload is in memory, so that its hash costs less now than a transaction of
- * the hasher's later. */
-static int hash_small(struct upload_writer *writer)
+/* The sha256 of an upload that is complete now, if it costs nothing more: a small one
+ * is in memory, and one that came slowly was hashed on its way. Others are the
+ * hasher's. */
+static int note_sha256(struct upload_writer *writer)
 {
+	SCOPED(scoped_digest_free) struct digest *digest = STEAL(writer->whole);
 	struct checksum sha256 = {.algorithm = DIGEST_SHA256};
-	int r;
+	int r = 0;
 
-	if (!writer->file.small || writer->file.kind != FILE_PLAIN)
+	if (writer->file.kind != FILE_PLAIN || (!writer->file.small && !digest))
 		return 0;
-	r = digest_once(DIGEST_SHA256, writer->buffer, writer->buffered, sha256.bytes);
+	if (digest)
+		digest_final(digest, sha256.bytes);
+	else
+		r = digest_once(DIGEST_SHA256, writer->buffer, writer->buffered,
+				sha256.bytes);
 	if (!r)
 		keep_sha256(&writer->file, &sha256);
 	return r;
@@ -59,7 +65,7 @@ int writer_check_whole(struct upload_writer *writer)
 	if (!file->length_known || writer_position(writer) != file->length)
 		return 0;
 	if (writer->promised.algorithm == DIGEST_NONE)
-		return hash_small(writer);
+		return note_sha256(writer);
 	r = digest_whole(writer, found);
 	if (r)
 		return r;

@@ -135,22 +135,32 @@ static int open_bytes(struct upload_writer *writer, uint64_t end)
 	return writer->file.offset ? load_body(writer) : 0;
 }
 
-/* The digest of the whole is carried along if its metadata promises one and the bytes
- * before this append were hashed too; otherwise they are read at the end. */
-static int open_digests(struct upload_writer *writer)
+/* The digest of the whole is carried along if the bytes before this append, up to
+ * `end`, were hashed too; otherwise they are read again, later. A small upload is
+ * hashed at its end, and a part only if its metadata promises a checksum. */
+static int open_whole(struct upload_writer *writer, uint64_t end)
+{
+	bool promised = metadata_checksum(writer->file.metadata, &writer->promised);
+
+	if (!promised && (writer->file.small || writer->file.kind != FILE_PLAIN))
+		return 0;
+	if (end != writer->file.offset)
+		return 0; /* adopted: nobody has hashed those bytes */
+	writer->whole = parking_take(writer->uploads->parking, writer->file.id, end);
+	if (writer->whole || end)
+		return 0;
+	return digest_new(promised ? writer->promised.algorithm : DIGEST_SHA256,
+			  &writer->whole);
+}
+
+static int open_digests(struct upload_writer *writer, uint64_t end)
 {
 	struct upload_append *append = &writer->append;
 	int r = 0;
 
 	if (append->checked && append->algorithm != DIGEST_NONE)
 		r = digest_new(append->algorithm, &writer->part);
-	if (r || !metadata_checksum(writer->file.metadata, &writer->promised))
-		return r;
-	writer->whole = parking_take(writer->uploads->parking, writer->file.id,
-				     writer->file.offset);
-	if (writer->whole || writer->file.offset)
-		return 0;
-	return digest_new(writer->promised.algorithm, &writer->whole);
+	return r ? r : open_whole(writer, end);
 }
 
 static int begin(struct upload_writer *writer, struct upload_id id, uint64_t adopt)
@@ -166,13 +176,14 @@ static int begin(struct upload_writer *writer, struct upload_id id, uint64_t ado
 	end = adopt > writer->start ? adopt : writer->start;
 	r = open_bytes(writer, end);
 	if (!r)
-		r = open_digests(writer);
+		r = open_digests(writer, end);
 	if (r)
 		return r;
 	if (writer->blob)
 		writer->slot = journal_begin(writer->uploads->journal, writer->file.num,
 					     writer->start);
-	writer->checkpoint = clock_monotonic() + CLOCK_SECOND;
+	writer->began = clock_monotonic();
+	writer->checkpoint = writer->began + CLOCK_SECOND;
 	return 0;
 }
 

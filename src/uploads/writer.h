@@ -20,11 +20,14 @@ struct upload_writer {
 	size_t buffered;
 	bool failed; /* a write failed: only cut is left */
 	bool ended;
-	struct digest *part;  /* of this body, when the algorithm is known */
-	struct digest *whole; /* of the upload so far, when its metadata promises one */
+	struct digest *part; /* of this body, when the algorithm is known */
+	/* Of the upload so far: as its metadata promises, or the sha256 of one that
+	 * comes slowly enough; NULL when the bytes are to be read again instead. */
+	struct digest *whole;
 	struct checksum promised; /* for the whole; DIGEST_NONE when there is none */
 	int slot;		  /* in the journal */
 	uint64_t pushed;	  /* what write-out was started for */
+	int64_t began;		  /* monotonic */
 	int64_t checkpoint;	  /* monotonic time of the next one */
 };
 

@@ -249,6 +249,23 @@ START_TEST(the_part_that_would_complete_a_final_is_refused_if_that_does_not_matc
 }
 END_TEST
 
+START_TEST(the_sha256_runs_along_over_several_appends)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(300000, 10);
+	struct checksum whole = checksum_of(DIGEST_SHA256, bytes, 300000);
+	struct file file = engine_create(FILE_PLAIN, "x", 300000), now;
+
+	engine_append(file.id, 0, bytes, 100000);
+	engine_append(file.id, 100000, bytes + 100000, 150000);
+	engine_append(file.id, 250000, bytes + 250000, 50000);
+	now = engine_find(file.id);
+	ck_assert(file_is_complete(&now) && now.has_sha256);
+	ck_assert(memcmp(now.sha256, whole.bytes, 32) == 0);
+	file_release(&now);
+	file_release(&file);
+}
+END_TEST
+
 START_TEST(a_body_at_creation_is_checked_too)
 {
 	struct checksum whole = checksum_of(DIGEST_SHA512, "hello", 5);
@@ -282,6 +299,7 @@ int main(void)
 		the_whole_files_checksum_decides_about_the_last_append,
 		a_final_of_complete_parts_is_made_only_if_it_matches,
 		the_part_that_would_complete_a_final_is_refused_if_that_does_not_match,
+		the_sha256_runs_along_over_several_appends,
 		a_body_at_creation_is_checked_too,
 	};
 
