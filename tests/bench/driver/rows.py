@@ -302,6 +302,7 @@ def all_rows(quick):
     uploads, durable, heads = (8000, 4000, 20000) if quick else (40000, 20000, 100000)
     never = ("--sync=never",)
     return {
+        "ingest": Streams("one PATCH of 1 GiB, never", 1, 1024, 0.9, never),
         "stream": Streams(f"one stream of {big} MiB, never", 1, big, 0.95, never, peer=5),
         "stream-sync": Streams(f"one stream of {big} MiB, always", 1, big, 1.0,
                                flags=("--sync",)),
