@@ -1,6 +1,7 @@
 /* Every flow of the engine, with each allocation, each call on the disk and each write
- * of SQLite failing in turn, until none is left to fail: the failure comes out as one,
- * nothing leaks, the store is consistent, and trying again works. */
+ * of SQLite failing in turn, until none is left to fail, from some number on with gaps:
+ * the failure comes out as one, nothing leaks, the store is consistent, and trying
+ * again works. */
 #include "engine.h"
 #include "faulty.h"
 #include "flows.h"
