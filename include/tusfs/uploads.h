@@ -174,11 +174,12 @@ MUST_CHECK int upload_writer_put(struct upload_writer *writer, const void *bytes
 				 size_t size);
 /* Ends an append whose body came whole: bytes durable, then the offset, in that order;
  * the upload becomes complete when the offset reaches the length. `checksum` is what
- * was promised, or NULL. On success *file is the upload as it is now, released by the
- * caller. Refusals: CHECKSUM (the promised one, or the whole file's: the offset is as
- * it was before), INVALID (checked, but no checksum came), STOPPED, GONE. After a
- * failure what could be written is kept by cut or free, unless it could not be made
- * durable. */
+ * was promised, or NULL; one that was not promised is verified all the same, but what a
+ * long append had committed before its end stays; DIGEST_NONE in it matches nothing. On
+ * success *file is the upload as it is now, released by the caller. Refusals: CHECKSUM
+ * (the promised one, or the whole file's: the offset is as it was before), INVALID
+ * (checked, but no checksum came), STOPPED, GONE. After a failure what could be written
+ * is kept by cut or free, unless it could not be made durable. */
 MUST_CHECK int upload_writer_commit(struct upload_writer *writer,
 				    const struct checksum *checksum, struct file *file);
 /* Ends an append whose body broke off, was too long or could not be written: what came

@@ -92,23 +92,31 @@ static enum MHD_Result find_trailer(void *found, enum MHD_ValueKind kind,
 	return MHD_YES;
 }
 
-static int read_trailer(struct request *request)
+/* A checksum behind the body, also one that no Trailer field announced; the header's is
+ * there already, and then what looks like a trailer may be its echo. A malformed one
+ * matches nothing. */
+static void read_trailer(struct request *request)
 {
 	const char *value = NULL;
 
+	if (!request->chunked || (request->promised && !request->in_trailer))
+		return;
 	MHD_get_connection_values(request->mhd, MHD_FOOTER_KIND, find_trailer, &value);
-	return value ? checksum_parse(value, &request->checksum) : REFUSED_INVALID;
+	if (!value && !request->in_trailer)
+		return;
+	request->promised = true;
+	if (!value || checksum_parse(value, &request->checksum))
+		request->checksum.algorithm = DIGEST_NONE;
 }
 
 static void append_end(struct request *request)
 {
 	SCOPED(file_release) struct file file = {0};
-	int r = request->in_trailer ? read_trailer(request) : 0;
+	int r;
 
-	if (!r)
-		r = upload_writer_commit(request->writer,
-					 request->promised ? &request->checksum : NULL,
-					 &file);
+	read_trailer(request);
+	r = upload_writer_commit(request->writer,
+				 request->promised ? &request->checksum : NULL, &file);
 	if (r) {
 		append_refuse(request, r);
 		return;

@@ -105,9 +105,9 @@ int writer_check_part(struct upload_writer *writer, const struct checksum *check
 	uint8_t found[DIGEST_MAX_BYTES];
 	int r = 0;
 
-	if (!writer->append.checked)
+	if (!writer->append.checked && !checksum)
 		return 0;
-	if (!checksum)
+	if (!checksum || checksum->algorithm == DIGEST_NONE)
 		return REFUSED_INVALID;
 	if (!writer->part)
 		r = digest_late(writer, checksum);

@@ -310,11 +310,13 @@ static int advance_verified(struct upload_writer *writer, struct outcome *outcom
 /* Takes back what was not committed. */
 static void discard(struct upload_writer *writer)
 {
+	uint64_t committed = writer->file.offset;
+
 	writer->whole = digest_free(writer->whole);
 	/* a failure was logged; the next writer cuts as well */
-	if (writer->blob && blob_cut(writer->blob, writer->start))
+	if (writer->blob && blob_cut(writer->blob, committed))
 		return;
-	writer->written = writer->start;
+	writer->written = committed;
 }
 
 /* The digest of the whole waits for the next append. */

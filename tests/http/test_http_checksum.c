@@ -211,6 +211,24 @@ START_TEST(an_announced_trailer_must_come_and_be_well_formed)
 }
 END_TEST
 
+START_TEST(a_trailer_counts_even_if_nothing_announced_it)
+{
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 5\r\n");
+
+	ck_assert_int_eq(
+		trailer_status(
+			path, "",
+			"Upload-Checksum: sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"),
+		460);
+	ck_assert_uint_eq(head_offset(path), 0);
+	ck_assert_int_eq(trailer_status(path, "", "Upload-Checksum: sha9 x\r\n"), 400);
+	ck_assert_uint_eq(head_offset(path), 0);
+	ck_assert_int_eq(
+		trailer_status(path, "", "Upload-Checksum: " SHA1_HELLO "\r\n"), 204);
+	assert_content(path, "hello");
+}
+END_TEST
+
 START_TEST(a_checksum_is_header_or_trailer_not_both)
 {
 	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 5\r\n");
@@ -280,6 +298,7 @@ int main(void)
 		a_creation_with_a_body_is_checked_too,
 		a_checksum_comes_as_a_trailer,
 		an_announced_trailer_must_come_and_be_well_formed,
+		a_trailer_counts_even_if_nothing_announced_it,
 		a_checksum_is_header_or_trailer_not_both,
 		a_trailer_counts_wherever_it_is_cut,
 		a_whole_file_checksum_is_verified_at_the_end,
