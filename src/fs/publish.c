@@ -4,12 +4,14 @@
 #include "publisher.h"
 #include "stat.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* How often a rename that failed is begun anew. */
-#define MOVE_TRIES 3
+#define MOVE_TRIES 30
 
 enum place publish_place(const struct file *file)
 {
@@ -109,16 +111,20 @@ static void publish_folder(struct fs *fs, const struct upload_event *event)
 	notify_folder(fs, event->revealed_parent);
 }
 
-static bool publish_move(struct fs *fs, const struct file *file)
+/* 0, or a negative errno. */
+static int publish_move(struct fs *fs, const struct file *file)
 {
 	SCOPED(job_release) struct publish_job job;
 
 	if (!job_init(fs, &job, PUBLISH_MOVE, PLACE_INCOMING, file->parent,
 		      &file->name))
-		return false;
+		return -ENAMETOOLONG;
 	job.subject.num = file->num;
 	job.new_path = path_of(fs, PLACE_COMPLETE, file->parent, &file->name);
-	return job.new_path && run_one(fs, &job);
+	if (!job.new_path)
+		return -ENAMETOOLONG;
+	run_one(fs, &job);
+	return job.result;
 }
 
 /* The times, and counts, of a folder in complete/ and of those above it, which tell of
@@ -145,17 +151,31 @@ static void show(struct fs *fs, const struct file *file)
 	notify_listing(fs, folder);
 }
 
+/* A folder on the way may be renamed while the call is under way to it; and for a
+ * moment after such a rename was answered, the kernel still has the names from before.
+ */
+static bool publish_move_at_last(struct fs *fs, const struct file *file)
+{
+	static const struct timespec pause = {.tv_nsec = 1000000};
+	int r = -ENOENT;
+
+	for (int tries = 0; r == -ENOENT && tries < MOVE_TRIES; tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
+		r = publish_move(fs, file);
+	}
+	return r == 0;
+}
+
 static void publish_finished(struct fs *fs, const struct upload_event *event)
 {
 	const struct file *file = event->file;
 	bool seen = atomic_load(&fs->seen);
-	bool moved = false;
+	bool moved;
 
 	if (seen && event->revealed)
 		publish_folder(fs, event);
-	/* a folder on the way may be renamed while the call is under way to it */
-	for (int tries = 0; seen && !moved && tries < MOVE_TRIES; tries++)
-		moved = publish_move(fs, file);
+	moved = seen && publish_move_at_last(fs, file);
 	overlay_remove(&fs->overlay, file->num);
 	if (!seen)
 		return;
