@@ -28,6 +28,15 @@ static void *idle_run(void *arg)
 	return NULL;
 }
 
+/* By the wall clock, as pthread_timedjoin_np() wants it: a clock that is set makes one
+ * look come early or late. */
+static struct timespec next_look(void)
+{
+	int64_t when = clock_now() + LOOK_PERIOD;
+
+	return (struct timespec){when / CLOCK_SECOND, when % CLOCK_SECOND * 1000};
+}
+
 int run_idle(int (*work)(void *arg), void *arg, void (*look)(void *arg))
 {
 	struct idle_work idle = {work, arg, 0};
@@ -39,8 +48,7 @@ int run_idle(int (*work)(void *arg), void *arg, void (*look)(void *arg))
 		return failure(-r, "start work in the background");
 	do {
 		look(arg);
-		deadline = clock_deadline(LOOK_PERIOD);
-	} while (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &deadline) ==
-		 ETIMEDOUT);
+		deadline = next_look();
+	} while (pthread_timedjoin_np(thread, NULL, &deadline) == ETIMEDOUT);
 	return idle.result;
 }
