@@ -275,17 +275,6 @@ static int check_whole(struct creation *creation)
 	return 0;
 }
 
-static int check_room(struct uploads *uploads, uint64_t length)
-{
-	struct statvfs space;
-	int r = uploads_space(uploads, &space);
-
-	if (r)
-		return r;
-	return length > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE
-								  : 0;
-}
-
 static int prepare(struct creation *creation)
 {
 	const struct upload_request *request = creation->request;

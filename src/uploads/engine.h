@@ -279,6 +279,9 @@ struct hasher *hasher_free(struct hasher *hasher);
 /* There is something to hash. */
 void hasher_wake(struct hasher *hasher);
 
+/* Refusals: NO_SPACE (the store has no room for `size` more bytes). */
+MUST_CHECK int check_room(struct uploads *uploads, uint64_t size);
+
 static inline bool durable_always(const struct uploads *uploads)
 {
 	return uploads->config.sync == SYNC_ALWAYS;

@@ -106,6 +106,16 @@ int uploads_space(struct uploads *uploads, struct statvfs *space)
 	return store_space(uploads->store, space);
 }
 
+int check_room(struct uploads *uploads, uint64_t size)
+{
+	struct statvfs space;
+	int r = uploads_space(uploads, &space);
+
+	if (r)
+		return r;
+	return size > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE : 0;
+}
+
 int uploads_find(struct uploads *uploads, struct upload_id id, struct file *file)
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);

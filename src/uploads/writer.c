@@ -21,16 +21,6 @@ static int find_row(struct uploads *uploads, struct upload_id id, struct file *f
 	return r;
 }
 
-static int check_room(struct uploads *uploads, uint64_t size)
-{
-	struct statvfs space;
-	int r = uploads_space(uploads, &space);
-
-	if (r)
-		return r;
-	return size > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE : 0;
-}
-
 /* Upload-Length, which may come late, and may come again if it is the same. */
 static int declare_length(struct upload_writer *writer)
 {
