@@ -12,11 +12,11 @@
 #define PUSH_BYTES (8 * 1024 * 1024)
 /* An append in progress is committed this often, so that readers see it grow and a
  * power cut costs little; more rarely where a sync is slow. */
-#define CHECKPOINT_BYTES (64 * 1024 * 1024)
 #define CHECKPOINT_TIME	 CLOCK_SECOND
 #define CHECKPOINT_RATIO 20
-/* Hashing takes a core about a second for each GiB. What comes faster than this, in
- * bytes a microsecond, is hashed after its end, in the time that nobody else wants. */
+/* Hashing takes a core about a second for each GiB. When all appends together bring
+ * more than this, in bytes a microsecond, they are hashed after their end, in the time
+ * that nobody else wants. */
 #define FAST_RATE  128
 #define FAST_BYTES (4 * 1024 * 1024) /* enough to tell */
 
@@ -123,8 +123,7 @@ static int checkpoint(struct upload_writer *writer)
 	int64_t now = clock_monotonic(), cost;
 	int r = 0;
 
-	if (now < writer->checkpoint &&
-	    writer->written - writer->file.offset < CHECKPOINT_BYTES)
+	if (now < writer->checkpoint)
 		return 0;
 	r = writer_flush(writer);
 	/* the last byte is the commit's: completing belongs at the end */
@@ -153,7 +152,8 @@ static uint64_t room_left(const struct upload_writer *writer)
 	return max > position ? max - position : 0;
 }
 
-/* Whether bytes come so fast that hashing them on the way would hold them up. */
+/* Whether bytes come so fast that hashing them on the way would hold them up; the
+ * others are taken to be as fast as this one. */
 static bool is_fast(const struct upload_writer *writer)
 {
 	uint64_t came = writer_position(writer) - writer->start;
@@ -162,7 +162,8 @@ static bool is_fast(const struct upload_writer *writer)
 	if (came < FAST_BYTES)
 		return false;
 	time = clock_monotonic() - writer->began;
-	return came / (uint64_t)(time + 1) > FAST_RATE;
+	return came / (uint64_t)(time + 1) * atomic_load(&writer->uploads->writers) >
+	       FAST_RATE;
 }
 
 static void hash(struct upload_writer *writer, const void *bytes, size_t size)

@@ -25,6 +25,7 @@ struct uploads {
 	struct catalog *catalog;
 	struct journal *journal;
 	struct parking *parking;
+	atomic_uint writers; /* appends that run now */
 	struct janitor *janitor;
 	struct hasher *hasher;
 	/* Read-locked while the observer is called, so that it can be taken away. */

@@ -197,6 +197,7 @@ static int writer_open(struct uploads *uploads, struct upload_id id,
 	if (r)
 		return r;
 	made->ended = false;
+	atomic_fetch_add(&uploads->writers, 1);
 	*writer = STEAL(made);
 	return 0;
 }
@@ -325,6 +326,7 @@ static int end(struct upload_writer *writer, struct outcome *outcome, int r,
 	struct uploads *uploads = writer->uploads;
 
 	writer->ended = true;
+	atomic_fetch_sub(&uploads->writers, 1);
 	journal_end(uploads->journal, writer->slot);
 	writer->slot = -1;
 	if (!r)
