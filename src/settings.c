@@ -192,6 +192,11 @@ static bool set_absolute_location(struct options *options, const char *value)
 	return parse_switch(value, &options->http.absolute_location);
 }
 
+static bool set_reserve(struct options *options, const char *value)
+{
+	return parse_switch(value, &options->uploads.reserve);
+}
+
 static bool set_no_cors(struct options *options, const char *value)
 {
 	bool off;
@@ -320,6 +325,11 @@ const struct setting settings[] = {
 	 .help = "answer the creation of an upload with a whole URL",
 	 .places = PLACE_ALL,
 	 .set = set_absolute_location},
+	{.name = "reserve",
+	 .expects = "yes or no",
+	 .help = "set aside room for a whole upload with its first bytes",
+	 .places = PLACE_ALL,
+	 .set = set_reserve},
 	{.name = "no-cors",
 	 .expects = "yes or no",
 	 .help = "do not serve web pages of other origins",

@@ -43,6 +43,11 @@ MUST_CHECK int catalog_commit(struct catalog *catalog, bool durable,
  * anybody; cuts the log when it is over 64 MiB and nobody reads it. For the janitor. */
 MUST_CHECK int catalog_checkpoint(struct catalog *catalog);
 
+/* Whether the catalog has the room set aside that it needs to go on while the disk is
+ * full: to remove uploads, and to commit what has come. Without it nothing new should be
+ * taken in. */
+bool catalog_has_room(struct catalog *catalog);
+
 /* ---- files ---- */
 
 /* The caller releases *file in all of these. Refusals: NOT_FOUND; by id also GONE. */

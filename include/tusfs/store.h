@@ -28,6 +28,8 @@ struct store *store_close(struct store *store);
 char *store_path(const struct store *store, const char *name);
 /* Whether there is a file of that name in the store's folder. */
 bool store_has(const struct store *store, const char *name);
+/* Writes out all that the file system holds in memory, and waits for it. */
+MUST_CHECK int store_sync(const struct store *store);
 /* Room and use of the file system that the store is on. */
 MUST_CHECK int store_space(const struct store *store, struct statvfs *space);
 
@@ -57,10 +59,12 @@ void blob_push(struct blob *blob, uint64_t offset, uint64_t size);
  * what was not synced before may be lost (fsync(2), NOTES), so every later call fails
  * as well, until the blob is opened again and written anew. */
 MUST_CHECK int blob_sync(struct blob *blob);
-/* Cuts the blob down to `size` bytes; never makes it longer. */
+/* Cuts the blob down to `size` bytes, and gives back the room that is set aside behind
+ * them; never makes it longer. */
 MUST_CHECK int blob_cut(struct blob *blob, uint64_t size);
 /* Sets aside room for `size` bytes without changing the size (fallocate, KEEP_SIZE).
- * Refusals: NO_SPACE. A file system that cannot do it is no error. */
+ * Refusals: NO_SPACE; then nothing new is set aside. A file system that cannot do it is
+ * no error. */
 MUST_CHECK int blob_reserve(struct blob *blob, uint64_t size);
 /* Removes the name; whoever has it open reads on. Absent is no error. */
 MUST_CHECK int blob_remove(struct store *store, uint64_t num);

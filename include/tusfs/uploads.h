@@ -48,6 +48,8 @@ struct uploads_config {
 	uint64_t max_size;	/* bytes; 0 is no limit */
 	int64_t expire_after;	/* microseconds of inactivity; 0 is never */
 	int64_t tombstone_time; /* microseconds that a terminated id answers GONE */
+	/* Sets room aside for the whole of a known length with its first append. */
+	bool reserve;
 };
 
 /* What happened, told to the doors. */
@@ -133,8 +135,8 @@ MUST_CHECK int uploads_find(struct uploads *uploads, struct upload_id id,
  * needs before a client resumes. Refusals: NOT_FOUND, GONE, BUSY. */
 MUST_CHECK int uploads_settle(struct uploads *uploads, struct upload_id id,
 			      struct file *file);
-/* Ends an upload in any state; stops a running writer. Readers that have it open read
- * on. Refusals: NOT_FOUND, GONE, BUSY. */
+/* Ends an upload in any state; stops a running writer. Works on a full disk too. Readers
+ * that have it open read on. Refusals: NOT_FOUND, GONE, BUSY. */
 MUST_CHECK int uploads_terminate(struct uploads *uploads, struct upload_id id);
 
 /* ---- append ---- */

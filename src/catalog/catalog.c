@@ -9,14 +9,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define READERS_MAX   8
-#define LOG_BYTES_MAX (64 * 1024 * 1024)
+#define READERS_MAX 8
 
 struct catalog {
 	char *path;
 	struct conn *writer;
 	struct conn *checkpointer;
 	struct committer committer;
+	struct room room;
 	pthread_mutex_t mutex; /* protects the rest */
 	pthread_cond_t returned;
 	struct conn *idle;
@@ -34,10 +34,22 @@ static int refuse_damaged(struct conn *conn, const char *path)
 	return REFUSED_GONE;
 }
 
+/* The log and its index stay when the catalog is closed, so that there is room for them
+ * when it is opened again. */
+static int keep_log(struct conn *conn)
+{
+	int keep = 1, rc;
+
+	rc = sqlite3_file_control(conn->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &keep);
+	return rc == SQLITE_OK ? 0 : conn_failure(conn, rc, "keep the log");
+}
+
 static int open_writer(struct catalog *catalog)
 {
 	int refused, r = conn_open(catalog->path, &catalog->writer);
 
+	if (!r)
+		r = keep_log(catalog->writer);
 	if (r)
 		return r;
 	r = conn_exec(catalog->writer,
@@ -79,6 +91,7 @@ int catalog_open(const char *path, struct catalog **catalog)
 
 	if (!made)
 		return failure(-ENOMEM, "open catalog");
+	room_init(&made->room);
 	pthread_mutex_init(&made->mutex, NULL);
 	pthread_cond_init(&made->returned, NULL);
 	made->path = strdup(path);
@@ -89,10 +102,12 @@ int catalog_open(const char *path, struct catalog **catalog)
 		r = conn_open(path, &made->checkpointer);
 	if (!r)
 		r = open_reader(made, &made->idle);
+	if (!r)
+		r = room_open(&made->room, path);
 	if (r)
 		return r;
 	made->readers = 1;
-	committer_init(&made->committer, made->writer);
+	committer_init(&made->committer, made->writer, &made->room);
 	made->committer.full = true;
 	*catalog = STEAL(made);
 	return 0;
@@ -111,8 +126,8 @@ struct catalog *catalog_close(struct catalog *catalog)
 	conn_close(catalog->checkpointer);
 	if (catalog->committer.conn)
 		committer_release(&catalog->committer);
-	conn_close(
-		catalog->writer); /* the last to close copies the log and removes it */
+	conn_close(catalog->writer); /* the last to close copies the log and cuts it */
+	room_close(&catalog->room);
 	pthread_mutex_destroy(&catalog->mutex);
 	pthread_cond_destroy(&catalog->returned);
 	free(catalog->path);
@@ -187,12 +202,20 @@ int catalog_checkpoint(struct catalog *catalog)
 
 	rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
 				       &frames, &copied);
-	if (rc == SQLITE_OK && copied == frames && frames > LOG_BYTES_MAX / page)
+	if (rc == SQLITE_OK && copied == frames && frames > ROOM_LOG_MAX / page) {
 		rc = sqlite3_wal_checkpoint_v2(
 			conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
+		if (rc == SQLITE_OK)
+			room_lost(&catalog->room);
+	}
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		return 0; /* somebody reads the old log: the next time will do */
 	if (rc == SQLITE_IOERR_FSYNC)
 		atomic_store(&catalog->committer.lost, true);
 	return conn_failure(conn, rc, "checkpoint");
+}
+
+bool catalog_has_room(struct catalog *catalog)
+{
+	return room_is_whole(&catalog->room);
 }

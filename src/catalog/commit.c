@@ -10,6 +10,13 @@
 #include <errno.h>
 #include <semaphore.h>
 
+/* SQLite's default, and what a page takes in the log. */
+#define PAGE_BYTES  4096
+#define FRAME_BYTES (PAGE_BYTES + 24)
+/* The room is told of every so many pages of the log: a quarter of what it sets aside.
+ */
+#define FOLLOW_FRAMES (ROOM_LOG_BYTES / FRAME_BYTES / 4)
+
 struct change { /* on the stack of the thread that waits */
 	catalog_apply *apply;
 	void *arg;
@@ -20,9 +27,20 @@ struct change { /* on the stack of the thread that waits */
 	struct change *next;
 };
 
-void committer_init(struct committer *committer, struct conn *conn)
+static int note_frames(void *arg, sqlite3 *db, const char *name, int frames)
 {
-	*committer = (struct committer){.conn = conn};
+	struct committer *committer = arg;
+
+	(void)db;
+	(void)name;
+	committer->frames = frames;
+	return SQLITE_OK;
+}
+
+void committer_init(struct committer *committer, struct conn *conn, struct room *room)
+{
+	*committer = (struct committer){.conn = conn, .room = room};
+	sqlite3_wal_hook(conn->db, note_frames, committer);
 	atomic_init(&committer->lost, false);
 	committer->last = &committer->first;
 	pthread_mutex_init(&committer->mutex, NULL);
@@ -78,6 +96,7 @@ static int mend(struct committer *committer)
 	if (rc != SQLITE_OK)
 		return conn_failure(conn, rc, "checkpoint after a failed sync");
 	atomic_store(&committer->lost, false);
+	room_lost(committer->room);
 	return 0;
 }
 
@@ -104,7 +123,7 @@ static int commit(struct committer *committer)
 }
 
 /* One change in a transaction of its own: it fails alone. */
-static int commit_one(struct committer *committer, struct change *change)
+static int try_one(struct committer *committer, struct change *change)
 {
 	struct conn *conn = committer->conn;
 	int r = begin(committer, change->durable);
@@ -117,6 +136,29 @@ static int commit_one(struct committer *committer, struct change *change)
 	if (r)
 		roll_back(conn);
 	return r;
+}
+
+/* Copies all of the log to where the catalog has room for it, and begins it anew, once
+ * nobody reads it. */
+static int restart_log(struct committer *committer)
+{
+	struct conn *conn = committer->conn;
+	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_RESTART,
+					   NULL, NULL);
+
+	return rc == SQLITE_OK ? 0
+			       : conn_failure(conn, rc, "checkpoint on a full disk");
+}
+
+/* On a full disk a change is tried once more, in the room that the log has from its
+ * beginning. */
+static int commit_one(struct committer *committer, struct change *change)
+{
+	int r = try_one(committer, change);
+
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	return restart_log(committer) ? r : try_one(committer, change);
 }
 
 /* A change among others: a refusal takes back just this one. */
@@ -161,6 +203,35 @@ static void commit_batch(struct committer *committer, struct change *first)
 		c->result = commit_one(committer, c);
 }
 
+static int count_pages(struct conn *conn, uint64_t *pages)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, STMT_PAGES);
+	int r = query_one(&q);
+
+	if (!r)
+		*pages = query_column_u64(&q, 0);
+	return r;
+}
+
+/* Tells the room how far the log has come. When it comes to its end, since the disk is
+ * full, the log is copied, so that it begins anew with one of the next commits. */
+static void follow(struct committer *committer)
+{
+	struct conn *conn = committer->conn;
+	int more = committer->frames - committer->followed;
+	uint64_t pages;
+
+	if (more >= 0 && more < FOLLOW_FRAMES)
+		return;
+	if (count_pages(conn, &pages))
+		return; /* it was logged, and the next commit comes here again */
+	committer->followed = committer->frames;
+	if (!room_follow(committer->room, (uint64_t)committer->frames * FRAME_BYTES,
+			 pages * PAGE_BYTES))
+		sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+					  NULL, NULL);
+}
+
 /* Takes all who wait by now. */
 static struct change *take_batch(struct committer *committer)
 {
@@ -190,6 +261,7 @@ static void lead(struct committer *committer, const struct change *own)
 	struct change *batch = take_batch(committer), *leader, *next;
 
 	commit_batch(committer, batch);
+	follow(committer);
 	leader = choose_leader(committer);
 	if (leader)
 		sem_post(&leader->turn);

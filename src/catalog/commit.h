@@ -3,6 +3,7 @@
 #define TUSFS_CATALOG_COMMIT_H
 
 #include "query.h"
+#include "room.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,16 +11,19 @@
 struct change;
 
 struct committer {
-	struct conn *conn;     /* only the leader's */
-	bool full;	       /* what synchronous is set to: only the leader's */
+	struct conn *conn;     /* only the leader's, as the next three */
+	bool full;	       /* what synchronous is set to */
+	int frames;	       /* pages in the log after the last commit */
+	int followed;	       /* pages in it when `room` was told last */
+	struct room *room;     /* borrowed */
 	atomic_bool lost;      /* a sync of the log failed: see mend() */
 	pthread_mutex_t mutex; /* protects the rest */
 	struct change *first, **last;
 	bool led; /* a leader is at work, or chosen */
 };
 
-/* The connection stays the caller's. */
-void committer_init(struct committer *committer, struct conn *conn);
+/* The connection and the room stay the caller's. */
+void committer_init(struct committer *committer, struct conn *conn, struct room *room);
 void committer_release(struct committer *committer);
 /* As catalog_commit(). */
 MUST_CHECK int committer_commit(struct committer *committer, bool durable,

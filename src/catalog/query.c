@@ -32,6 +32,8 @@ static int errno_of_sqlite(struct conn *conn, int rc)
 {
 	int system = conn->db ? sqlite3_system_errno(conn->db) : 0;
 
+	if (rc == SQLITE_IOERR_SHMSIZE)
+		return ENOSPC; /* of which SQLite keeps no errno */
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
 		return ENOSPC;

@@ -172,7 +172,7 @@ int blob_cut(struct blob *blob, uint64_t size)
 	uint64_t now;
 	int r = blob_size(blob, &now);
 
-	if (r || now <= size)
+	if (r || now < size)
 		return r;
 	fault_point("before the blob is cut");
 	while (ftruncate(blob->fd, (off_t)size) < 0)
@@ -181,17 +181,46 @@ int blob_cut(struct blob *blob, uint64_t size)
 	return 0;
 }
 
+/* Gives back what a try to set room aside got, where it did not get all. */
+static int refuse_room(struct blob *blob)
+{
+	uint64_t size;
+	int r = blob_size(blob, &size);
+
+	if (!r)
+		r = blob_cut(blob, size);
+	return r ? r : REFUSED_NO_SPACE;
+}
+
+/* Whether the disk has what a blob of `size` bytes still lacks. Asked first, so that a
+ * length that is far too large does not take all there is from others for a moment. */
+static int check_space(struct blob *blob, uint64_t size)
+{
+	struct stat found;
+	struct statvfs disk;
+	uint64_t has;
+
+	if (fstat(blob->fd, &found) < 0 || fstatvfs(blob->fd, &disk) < 0)
+		return failure(-errno, "room for blob %s", blob->place);
+	has = (uint64_t)found.st_blocks * 512;
+	return has < size && size - has > (uint64_t)disk.f_bavail * disk.f_frsize
+		       ? REFUSED_NO_SPACE
+		       : 0;
+}
+
 int blob_reserve(struct blob *blob, uint64_t size)
 {
-	if (size == 0)
-		return 0;
-	if (size > INT64_MAX)
-		return REFUSED_NO_SPACE;
+	int r = size > INT64_MAX ? REFUSED_NO_SPACE : 0;
+
+	if (!r && size)
+		r = check_space(blob, size);
+	if (r || !size)
+		return r;
 	while (fallocate(blob->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0) {
 		if (errno == EINTR)
 			continue;
 		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-			return REFUSED_NO_SPACE;
+			return refuse_room(blob);
 		if (errno == EOPNOTSUPP || errno == ENOSYS)
 			return 0;
 		return failure(-errno, "reserve %llu bytes for blob %s",

@@ -138,6 +138,13 @@ bool store_has(const struct store *store, const char *name)
 	return faccessat(store->fd, name, F_OK, 0) == 0 || errno != ENOENT;
 }
 
+int store_sync(const struct store *store)
+{
+	if (syncfs(store->fd) < 0)
+		return failure(-errno, "sync store %s", store->path);
+	return 0;
+}
+
 int store_space(const struct store *store, struct statvfs *space)
 {
 	struct statvfs found;

@@ -288,7 +288,7 @@ static int prepare(struct creation *creation)
 	if (request->body_size &&
 	    (!fits_whole(request) || request->body_size > request->length))
 		return REFUSED_LENGTH;
-	r = request->length_known ? check_room(uploads, request->length) : 0;
+	r = check_room(uploads, request->length_known ? request->length : 0);
 	if (!r)
 		r = upload_id_make(&file->id);
 	if (r)

@@ -223,22 +223,29 @@ struct journal_entry {
 	uint64_t to;
 };
 
-enum journal_past {
+enum journal_end {
 	JOURNAL_NEW,	   /* the store was never open */
-	JOURNAL_CLEAN,	   /* closed in order */
+	JOURNAL_CLEAN,	   /* closed in order, and all of it synced */
 	JOURNAL_CRASHED,   /* the process died, the machine did not */
 	JOURNAL_POWER_CUT, /* the machine did */
 };
 
-/* Opens the journal, tells how the last run ended and, after a mere crash, what was
- * being written; the caller frees *entries. The page still tells of the last run, so
- * that a repair which fails or dies is done again, until journal_start(). */
+/* What the journal tells of the last run. */
+struct journal_past {
+	enum journal_end end;
+	enum sync_level sync;	       /* that it ran with */
+	struct journal_entry *entries; /* after a mere crash: what was being written */
+	size_t count;
+};
+
+/* Opens the journal and tells of the last run; the caller frees past->entries. The page
+ * still tells of that run, so that a repair which fails or dies is done again, until
+ * journal_start(). */
 MUST_CHECK int journal_open(const char *path, struct journal **journal,
-			    enum journal_past *past, struct journal_entry **entries,
-			    size_t *count);
-/* From here on the page tells of this run: the repair is done. */
-MUST_CHECK int journal_start(struct journal *journal);
-/* Closes; `clean` says that nothing is left to repair. */
+			    struct journal_past *past);
+/* From here on the page tells of this run, at this level: the repair is done. */
+MUST_CHECK int journal_start(struct journal *journal, enum sync_level sync);
+/* Closes; `clean` says that nothing is left to repair or to sync. */
 struct journal *journal_close(struct journal *journal, bool clean);
 /* Takes a slot for a writer; -1 when there is none, or before journal_start(), which
  * costs only what a crash keeps. */
@@ -263,8 +270,7 @@ struct digest *parking_take(struct parking *parking, struct upload_id id,
 MUST_CHECK int writer_adopt(struct uploads *uploads, struct upload_id id,
 			    uint64_t offset, uint64_t to,
 			    struct upload_writer **writer);
-MUST_CHECK int repair(struct uploads *uploads, enum journal_past past,
-		      const struct journal_entry *entries, size_t count);
+MUST_CHECK int repair(struct uploads *uploads, const struct journal_past *past);
 
 MUST_CHECK int janitor_new(struct uploads *uploads, struct janitor **janitor);
 MUST_CHECK int janitor_start(struct janitor *janitor);
@@ -280,7 +286,8 @@ struct hasher *hasher_free(struct hasher *hasher);
 /* There is something to hash. */
 void hasher_wake(struct hasher *hasher);
 
-/* Refusals: NO_SPACE (the store has no room for `size` more bytes). */
+/* Refusals: NO_SPACE (the disk has no room for `size` more bytes, and a little to
+ * spare, or the catalog lacks what it sets aside). */
 MUST_CHECK int check_room(struct uploads *uploads, uint64_t size);
 
 static inline bool durable_always(const struct uploads *uploads)

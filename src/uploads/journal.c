@@ -16,7 +16,7 @@
 
 #define SLOTS	     4096
 #define BOOT_ID_SIZE 40
-#define MAGIC	     UINT64_C(0x7475736673303031)
+#define MAGIC	     UINT64_C(0x7475736673303032)
 
 struct slot {
 	_Atomic uint64_t num; /* 0: free; written last, cleared first */
@@ -29,6 +29,7 @@ struct page {
 	uint64_t clean;
 	char boot_id[BOOT_ID_SIZE];
 	struct slot slots[SLOTS];
+	uint64_t sync; /* enum sync_level */
 };
 
 struct journal {
@@ -49,7 +50,7 @@ static void read_boot_id(char id[BOOT_ID_SIZE])
 	memset(id + (got > 0 ? got : 0), 0, BOOT_ID_SIZE - (size_t)(got > 0 ? got : 0));
 }
 
-static enum journal_past past_of(const struct page *page, const char *boot_id)
+static enum journal_end end_of(const struct page *page, const char *boot_id)
 {
 	if (page->magic != MAGIC)
 		return JOURNAL_NEW;
@@ -61,8 +62,8 @@ static enum journal_past past_of(const struct page *page, const char *boot_id)
 	return JOURNAL_CRASHED;
 }
 
-static int read_entries(const struct page *page, struct journal_entry **entries,
-			size_t *count)
+static int read_past(const struct page *page, const char *boot_id,
+		     struct journal_past *past)
 {
 	struct journal_entry *all = calloc(SLOTS, sizeof(*all));
 	size_t n = 0;
@@ -74,8 +75,10 @@ static int read_entries(const struct page *page, struct journal_entry **entries,
 			all[n++] = (struct journal_entry){page->slots[i].num,
 							  page->slots[i].from,
 							  page->slots[i].to};
-	*entries = all;
-	*count = n;
+	*past = (struct journal_past){.end = end_of(page, boot_id),
+				      .sync = (enum sync_level)page->sync,
+				      .entries = all,
+				      .count = n};
 	return 0;
 }
 
@@ -98,13 +101,14 @@ static int map(const char *path, struct page **page)
 	return 0;
 }
 
-int journal_start(struct journal *journal)
+int journal_start(struct journal *journal, enum sync_level sync)
 {
 	struct page *page = journal->page;
 
 	memset(page->slots, 0, sizeof(page->slots));
 	memcpy(page->boot_id, journal->boot_id, BOOT_ID_SIZE);
 	page->clean = 0;
+	page->sync = sync;
 	page->magic = MAGIC;
 	/* "not clean" must be on disk before anything else is */
 	if (msync(page, sizeof(*page), MS_SYNC) < 0)
@@ -113,8 +117,7 @@ int journal_start(struct journal *journal)
 	return 0;
 }
 
-int journal_open(const char *path, struct journal **journal, enum journal_past *past,
-		 struct journal_entry **entries, size_t *count)
+int journal_open(const char *path, struct journal **journal, struct journal_past *past)
 {
 	struct journal *made = calloc(1, sizeof(*made));
 	int r;
@@ -122,17 +125,15 @@ int journal_open(const char *path, struct journal **journal, enum journal_past *
 	if (!made)
 		return failure(-ENOMEM, "open journal");
 	pthread_mutex_init(&made->mutex, NULL);
+	read_boot_id(made->boot_id);
 	r = map(path, &made->page);
 	if (!r)
-		r = read_entries(made->page, entries, count);
-	if (r) {
+		r = read_past(made->page, made->boot_id, past);
+	if (r)
 		journal_close(made, false);
-		return r;
-	}
-	read_boot_id(made->boot_id);
-	*past = past_of(made->page, made->boot_id);
-	*journal = made;
-	return 0;
+	else
+		*journal = made;
+	return r;
 }
 
 static void end_page(struct page *page, bool clean)

@@ -38,6 +38,16 @@ static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
 	return r < 0 ? r : 0;
 }
 
+/* Cuts off what is behind the offset. Room that was set aside goes with it. */
+static int cut(struct uploads *uploads, const struct file *file, struct blob *blob)
+{
+	int r = blob_cut(blob, file->offset);
+
+	if (!r && uploads->config.reserve && file->length_known)
+		r = blob_reserve(blob, file->length);
+	return r < 0 ? r : 0;
+}
+
 /* Bytes that are not to be kept would take room until the next append. */
 static int cut_rest(struct uploads *uploads, const struct file *file)
 {
@@ -46,7 +56,7 @@ static int cut_rest(struct uploads *uploads, const struct file *file)
 
 	if (r)
 		return r == REFUSED_NOT_FOUND ? 0 : r;
-	return blob_cut(blob, file->offset);
+	return cut(uploads, file, blob);
 }
 
 static int repair_entry(struct uploads *uploads, const struct journal_entry *entry)
@@ -103,20 +113,20 @@ static int check_blob(struct uploads *uploads, const struct file *file)
 	if (r < 0)
 		return r;
 	if (size > file->offset)
-		return blob_cut(blob, file->offset);
+		return cut(uploads, file, blob);
 	r = size < file->offset ? mark_broken(uploads, file, "its blob is too short")
 				: 0;
 	return r < 0 ? r : 0;
 }
 
-static int check_receiving(struct uploads *uploads, uint64_t num)
+static int check_receiving(struct uploads *uploads, enum sync_level sync, uint64_t num)
 {
 	SCOPED(file_release) struct file file = {0};
 	int r = uploads_stat(uploads, num, &file);
 
 	if (r || file.small || file.kind == FILE_FINAL || file.broken)
 		return r < 0 ? r : 0;
-	if (!durable_always(uploads) && file.offset)
+	if (sync != SYNC_ALWAYS && file.offset)
 		r = start_over(uploads, &file);
 	return r ? r : check_blob(uploads, &file);
 }
@@ -129,7 +139,7 @@ static int list_receiving(struct uploads *uploads, uint64_t after, uint64_t *num
 	return catalog_receiving(conn, after, nums, REPAIR_BATCH, count);
 }
 
-static int check_all_receiving(struct uploads *uploads)
+static int check_all_receiving(struct uploads *uploads, enum sync_level sync)
 {
 	uint64_t nums[REPAIR_BATCH], after = 0;
 	size_t count;
@@ -138,7 +148,7 @@ static int check_all_receiving(struct uploads *uploads)
 	do {
 		r = list_receiving(uploads, after, nums, &count);
 		for (size_t i = 0; !r && i < count; i++) {
-			r = check_receiving(uploads, nums[i]);
+			r = check_receiving(uploads, sync, nums[i]);
 			after = nums[i];
 		}
 	} while (!r && count == REPAIR_BATCH);
@@ -155,12 +165,12 @@ static int read_last_num(struct uploads *uploads, uint64_t *num)
 /* Below SYNC_ALWAYS a blob may have outlived the row of its upload. Such rows were the
  * last ones: nobody lost more of them than fit between two passes of the janitor, which
  * syncs the catalog. */
-static int remove_unknown(struct uploads *uploads)
+static int remove_unknown(struct uploads *uploads, enum sync_level sync)
 {
 	uint64_t last;
 	int r;
 
-	if (durable_always(uploads))
+	if (sync == SYNC_ALWAYS)
 		return 0;
 	r = read_last_num(uploads, &last);
 	for (uint64_t num = last + 1; !r && num <= last + LOST_ROWS_MAX; num++)
@@ -168,24 +178,29 @@ static int remove_unknown(struct uploads *uploads)
 	return r;
 }
 
-int repair(struct uploads *uploads, enum journal_past past,
-	   const struct journal_entry *entries, size_t count)
+/* What the last run only left to the page cache, this one counts as durable. */
+static int catch_up(struct uploads *uploads, enum sync_level sync)
+{
+	return sync > uploads->config.sync ? store_sync(uploads->store) : 0;
+}
+
+int repair(struct uploads *uploads, const struct journal_past *past)
 {
 	int r = 0;
 
-	switch (past) {
+	switch (past->end) {
 	case JOURNAL_NEW:
 	case JOURNAL_CLEAN:
 		return 0;
 	case JOURNAL_CRASHED:
 		log_info("the last run did not stop in order");
-		for (size_t i = 0; i < count && !r; i++)
-			r = repair_entry(uploads, &entries[i]);
-		return r;
+		for (size_t i = 0; i < past->count && !r; i++)
+			r = repair_entry(uploads, &past->entries[i]);
+		return r ? r : catch_up(uploads, past->sync);
 	case JOURNAL_POWER_CUT:
 		log_info("the machine stopped while the store was open");
-		r = remove_unknown(uploads);
-		return r ? r : check_all_receiving(uploads);
+		r = remove_unknown(uploads, past->sync);
+		return r ? r : check_all_receiving(uploads, past->sync);
 	}
 	return 0;
 }

@@ -5,6 +5,10 @@
 
 #include <errno.h>
 
+/* What is left on the disk before nothing new is taken in: for the rows and folders
+ * that come with it. */
+#define ROOM_MARGIN (UINT64_C(1024) * 1024)
+
 static int open_catalog(struct uploads *uploads)
 {
 	SCOPED(scoped_free) char *path = store_path(uploads->store, "catalog.db");
@@ -23,17 +27,24 @@ static int open_catalog(struct uploads *uploads)
 static int open_journal(struct uploads *uploads)
 {
 	SCOPED(scoped_free) char *path = store_path(uploads->store, "writers");
-	SCOPED(scoped_free) struct journal_entry *entries = NULL;
-	enum journal_past past;
-	size_t count;
+	struct journal_past past;
 	int r;
 
 	if (!path)
 		return failure(-ENOMEM, "open journal");
-	r = journal_open(path, &uploads->journal, &past, &entries, &count);
-	if (!r)
-		r = repair(uploads, past, entries, count);
-	return r ? r : journal_start(uploads->journal);
+	r = journal_open(path, &uploads->journal, &past);
+	if (r)
+		return r;
+	r = repair(uploads, &past);
+	free(past.entries);
+	return r ? r : journal_start(uploads->journal, uploads->config.sync);
+}
+
+/* A run that ended in order leaves nothing to a power cut, whatever its level: the next
+ * one trusts what it finds. */
+static bool settle(struct uploads *uploads)
+{
+	return durable_always(uploads) || store_sync(uploads->store) == 0;
 }
 
 /* What is left of an engine that did not open, or is closed. */
@@ -41,7 +52,7 @@ static void release(struct uploads *uploads, bool clean)
 {
 	hasher_free(uploads->hasher);
 	janitor_free(uploads->janitor);
-	journal_close(uploads->journal, clean);
+	journal_close(uploads->journal, clean && settle(uploads));
 	catalog_close(uploads->catalog);
 	parking_free(uploads->parking);
 	store_close(uploads->store);
@@ -109,11 +120,18 @@ int uploads_space(struct uploads *uploads, struct statvfs *space)
 int check_room(struct uploads *uploads, uint64_t size)
 {
 	struct statvfs space;
-	int r = uploads_space(uploads, &space);
+	uint64_t needed;
+	int r;
 
+	if (!catalog_has_room(uploads->catalog))
+		return REFUSED_NO_SPACE;
+	r = uploads_space(uploads, &space);
 	if (r)
 		return r;
-	return size > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE : 0;
+	if (__builtin_add_overflow(size, ROOM_MARGIN, &needed))
+		return REFUSED_NO_SPACE;
+	return needed > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE
+								  : 0;
 }
 
 int uploads_find(struct uploads *uploads, struct upload_id id, struct file *file)

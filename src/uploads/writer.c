@@ -41,19 +41,30 @@ static int declare_length(struct upload_writer *writer)
 	return 0;
 }
 
+/* Whether room for the whole is to be set aside. Not with the creation, which makes no
+ * blob: uploads that never begin are the ones that nobody ends. */
+static bool reserves(const struct upload_writer *writer)
+{
+	return writer->uploads->config.reserve && writer->file.length_known &&
+	       !writer->file.small;
+}
+
 static int check_size(struct upload_writer *writer)
 {
 	const struct upload_append *append = &writer->append;
 	uint64_t end, max = writer->uploads->config.max_size;
 
-	if (!append->size_known || !append->size)
+	if (!append->size_known)
+		return reserves(writer) ? 0 : check_room(writer->uploads, 0);
+	if (!append->size)
 		return 0;
 	if (__builtin_add_overflow(append->offset, append->size, &end) ||
 	    end > INT64_MAX ||
 	    (writer->file.length_known && end > writer->file.length) ||
 	    (max && end > max))
 		return REFUSED_TOO_LARGE;
-	return check_room(writer->uploads, append->size);
+	/* open_bytes() tells; what is set aside already is not to be had twice */
+	return reserves(writer) ? 0 : check_room(writer->uploads, append->size);
 }
 
 static int check_request(struct upload_writer *writer)
@@ -68,17 +79,24 @@ static int check_request(struct upload_writer *writer)
 	return r ? r : check_size(writer);
 }
 
+/* An empty blob may be there already, with room set aside. */
+static int open_or_create(struct store *store, uint64_t num, struct blob **blob)
+{
+	int r = blob_open(store, num, blob);
+
+	return r == REFUSED_NOT_FOUND ? blob_create(store, num, blob) : r;
+}
+
 /* Opens the blob, with nothing in it behind `end`: what a refused or broken append
  * left. */
 static int open_blob(struct upload_writer *writer, uint64_t end)
 {
 	struct store *store = writer->uploads->store;
-	uint64_t size;
+	uint64_t num = writer->file.num, size;
 	int r;
 
-	if (!end)
-		return blob_create(store, writer->file.num, &writer->blob);
-	r = blob_open(store, writer->file.num, &writer->blob);
+	r = end ? blob_open(store, num, &writer->blob)
+		: open_or_create(store, num, &writer->blob);
 	if (r == REFUSED_NOT_FOUND)
 		return mark_broken(writer->uploads, &writer->file,
 				   "its blob is missing");
@@ -111,13 +129,21 @@ static int load_body(struct upload_writer *writer)
 	return 0;
 }
 
+static int reserve(struct upload_writer *writer)
+{
+	return reserves(writer) ? blob_reserve(writer->blob, writer->file.length) : 0;
+}
+
 static int open_bytes(struct upload_writer *writer, uint64_t end)
 {
+	int r;
+
 	if (file_is_complete(&writer->file))
 		return 0; /* there is nothing to append */
 	if (!writer->file.small) {
 		writer->written = writer->pushed = end;
-		return open_blob(writer, end);
+		r = open_blob(writer, end);
+		return r ? r : reserve(writer);
 	}
 	writer->buffer = malloc(writer->file.length);
 	if (!writer->buffer)
@@ -304,8 +330,9 @@ static void discard(struct upload_writer *writer)
 	uint64_t committed = writer->file.offset;
 
 	writer->whole = digest_free(writer->whole);
-	/* a failure was logged; the next writer cuts as well */
-	if (writer->blob && blob_cut(writer->blob, committed))
+	/* a failure was logged; the next writer cuts as well, and sets aside again what
+	 * the cut gave back, unless that succeeds now */
+	if (writer->blob && (blob_cut(writer->blob, committed) || reserve(writer) < 0))
 		return;
 	writer->written = committed;
 }

@@ -202,6 +202,11 @@ EXPORTED int fsync(int fd)
 	return fails(FAULTY_SYNC) ? -1 : 0;
 }
 
+EXPORTED int syncfs(int fd)
+{
+	return fails(FAULTY_SYNC) ? -1 : 0;
+}
+
 EXPORTED int msync(void *start, size_t size, int how)
 {
 	return fails(FAULTY_SYNC) ? -1 : 0;

@@ -56,6 +56,7 @@ START_TEST(two_operands_are_enough_and_give_the_defaults)
 	ck_assert(options.http.cors);
 	ck_assert(!options.http.serve_unfinished && !options.http.trust_proxy);
 	ck_assert(!options.http.absolute_location && !options.fs.allow_other);
+	ck_assert(!options.uploads.reserve);
 	ck_assert(!options.foreground && !options.debug && !options.no_mount);
 	ck_assert_uint_eq(options.fs.uid, getuid());
 	ck_assert_uint_eq(options.fs.gid, getgid());
@@ -83,7 +84,8 @@ START_TEST(every_long_option_reaches_its_place)
 	ck_assert(
 		parse("--listen [::1]:8080 --listen=unix:/run/s --base-path /up "
 		      "--max-size 2G --expire-after 0 --sync finish "
-		      "--serve-unfinished --trust-proxy /store /mnt"));
+		      "--serve-unfinished --trust-proxy --reserve /store /mnt"));
+	ck_assert(options.uploads.reserve);
 	ck_assert_uint_eq(options.http.listen_count, 2);
 	ck_assert_str_eq(options.http.listen[0], "[::1]:8080");
 	ck_assert_str_eq(options.http.listen[1], "unix:/run/s");
@@ -304,6 +306,7 @@ START_TEST(help_names_every_option)
 		"--serve-unfinished",
 		"--trust-proxy",
 		"--absolute-location",
+		"--reserve",
 		"--no-cors",
 		"--max-connections N",
 		"--idle-timeout TIME",

@@ -217,6 +217,11 @@ static int cut_one(struct store *store, struct blob *blob)
 	return blob_cut(blob, 3);
 }
 
+static int reserve_one(struct store *store, struct blob *blob)
+{
+	return blob_reserve(blob, 4096);
+}
+
 static int measure_one(struct store *store, struct blob *blob)
 {
 	uint64_t size = 4711;
@@ -245,6 +250,7 @@ START_TEST(every_call_that_fails_comes_out_and_leaks_nothing)
 	ck_assert_int_eq(fail_each(write_some, EIO), 1);
 	ck_assert_int_eq(fail_each(read_some, EIO), 2); /* the second sees the end */
 	ck_assert_int_eq(fail_each(cut_one, EIO), 2);
+	ck_assert_int_eq(fail_each(reserve_one, EIO), 3);
 	ck_assert_int_eq(fail_each(measure_one, EIO), 1);
 	ck_assert_int_eq(fail_each(measure_space, EIO), 1);
 	ck_assert_int_eq(fail_each(remove_one, EIO), 1);
@@ -364,7 +370,7 @@ START_TEST(a_reservation_that_fails_is_judged_by_its_reason)
 	SCOPED(scoped_blob_unref) struct blob *blob = create_blob(store, 16);
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		fault_arm(0, reasons[i].error);
+		fault_arm(2, reasons[i].error); /* behind fstat and fstatvfs */
 		ck_assert_int_eq(blob_reserve(blob, 4096), reasons[i].r);
 		ck_assert(fault_fired());
 	}
