@@ -17,13 +17,21 @@
 #define LARGE (UINT64_C(64) << 20)
 #define MANY  300
 
-static char *store;
+static char *store, *ram;
 
+static void mount_tmpfs(const char *at, const char *size)
+{
+	ck_assert_int_eq(mount("tmpfs", at, "tmpfs", 0, size), 0);
+}
+
+/* In memory, since it is written to its end often. */
 static void mount_ext4(void)
 {
-	SCOPED(scoped_free) char *image = temp_dir_join("image");
+	SCOPED(scoped_free) char *image = temp_dir_join("ram/image");
 	SCOPED(scoped_free) char *command = NULL;
 
+	ck_assert_int_eq(mkdir(ram, 0700), 0);
+	mount_tmpfs(ram, "size=64m");
 	ck_assert_int_ge(asprintf(&command,
 				  "truncate -s 40M %s && mkfs.ext4 -q -m 0 %s && "
 				  "mount -o loop %s %s",
@@ -41,6 +49,7 @@ static void setup(void)
 {
 	temp_dir_setup();
 	store = temp_dir_join("store");
+	ram = temp_dir_join("ram");
 	ck_assert_int_eq(mkdir(store, 0700), 0);
 	mount_ext4();
 	engine_config = (struct uploads_config){.tombstone_time = INT64_C(3600000000)};
@@ -50,16 +59,18 @@ static void setup(void)
 static void teardown(void)
 {
 	engine_close();
-	ck_assert_int_eq(umount2(store, MNT_DETACH), 0);
+	ck_assert_int_eq(umount(store), 0);
+	ck_assert_int_eq(umount(ram), 0);
 	free(store);
+	free(ram);
 	temp_dir_teardown();
 }
 
 static void take_tmpfs_instead(void)
 {
 	engine_close();
-	ck_assert_int_eq(umount2(store, MNT_DETACH), 0);
-	ck_assert_int_eq(mount("tmpfs", store, "tmpfs", 0, "size=32m"), 0);
+	ck_assert_int_eq(umount(store), 0);
+	mount_tmpfs(store, "size=32m");
 	open_engine();
 }
 

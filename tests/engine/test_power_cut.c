@@ -21,12 +21,21 @@
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
-static unsigned int fsyncs;
+int __real_syncfs(int fd);
+int __wrap_syncfs(int fd);
+
+static unsigned int fsyncs, syncfses;
 
 int __wrap_fsync(int fd)
 {
 	fsyncs++;
 	return __real_fsync(fd);
+}
+
+int __wrap_syncfs(int fd)
+{
+	syncfses++;
+	return __real_syncfs(fd);
 }
 
 static void forge_boot_id(void)
@@ -37,9 +46,9 @@ static void forge_boot_id(void)
 	ck_assert_int_eq(pwrite(fd, "00000000", 8, BOOT_ID_AT), 8);
 }
 
-/* Appends in a child that ends without any order, and its machine with it. */
-static void lose_power_appending(struct upload_id id, uint64_t offset,
-				 const uint8_t *bytes, size_t size)
+/* Appends in a child that ends without any order. Leaves the engine closed. */
+static void die_appending(struct upload_id id, uint64_t offset, const uint8_t *bytes,
+			  size_t size)
 {
 	struct upload_append append = {.offset = offset};
 	struct upload_writer *writer;
@@ -57,7 +66,23 @@ static void lose_power_appending(struct upload_id id, uint64_t offset,
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFSIGNALED(status));
+}
+
+/* The same, and its machine with it. The next start is at the level `sync`. */
+static void lose_power_appending(struct upload_id id, uint64_t offset,
+				 const uint8_t *bytes, size_t size,
+				 enum sync_level sync)
+{
+	die_appending(id, offset, bytes, size);
 	forge_boot_id();
+	engine_config.sync = sync;
+	engine_open();
+}
+
+static void reopen_at(enum sync_level sync)
+{
+	engine_close();
+	engine_config.sync = sync;
 	engine_open();
 }
 
@@ -78,7 +103,7 @@ START_TEST(bytes_behind_the_offset_are_cut_off)
 	struct stat found;
 
 	engine_append(file.id, 0, bytes, 1000);
-	lose_power_appending(file.id, 1000, bytes + 1000, 1000000);
+	lose_power_appending(file.id, 1000, bytes + 1000, 1000000, SYNC_ALWAYS);
 	now = engine_find(file.id);
 	ck_assert_uint_eq(now.offset, 1000);
 	ck_assert_int_eq(stat(path, &found), 0);
@@ -95,13 +120,11 @@ START_TEST(with_sync_finish_an_unfinished_upload_starts_over)
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 2);
 	struct file done, file, now;
 
-	engine_close();
-	engine_config.sync = SYNC_FINISH;
-	engine_open();
+	reopen_at(SYNC_FINISH);
 	done = engine_upload(FILE_PLAIN, "done", bytes, SIZE);
 	file = engine_create(FILE_PLAIN, "x", SIZE);
 	engine_append(file.id, 0, bytes, 1000000);
-	lose_power_appending(file.id, 1000000, bytes + 1000000, 1000000);
+	lose_power_appending(file.id, 1000000, bytes + 1000000, 1000000, SYNC_FINISH);
 	now = engine_find(file.id);
 	ck_assert_uint_eq(now.offset, 0);
 	engine_expect(done.num, bytes, SIZE);
@@ -110,6 +133,57 @@ START_TEST(with_sync_finish_an_unfinished_upload_starts_over)
 	file_release(&now);
 	file_release(&file);
 	file_release(&done);
+}
+END_TEST
+
+START_TEST(an_offset_is_trusted_by_the_level_of_the_run_that_was_cut)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 3);
+	struct file file = engine_create(FILE_PLAIN, "x", SIZE), now;
+
+	reopen_at(SYNC_FINISH);
+	engine_append(file.id, 0, bytes, 1000000);
+	lose_power_appending(file.id, 1000000, bytes + 1000000, 1000, SYNC_ALWAYS);
+	now = engine_find(file.id);
+	ck_assert_uint_eq(now.offset, 0);
+	file_release(&now);
+	engine_append(file.id, 0, bytes, 500000);
+	lose_power_appending(file.id, 500000, bytes + 500000, 1000, SYNC_NEVER);
+	now = engine_find(file.id);
+	ck_assert_uint_eq(now.offset, 500000);
+	file_release(&now);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_run_that_promised_less_leaves_nothing_unsynced_to_one_that_promises_more)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 4);
+	struct file file = engine_create(FILE_PLAIN, "x", SIZE), now;
+
+	syncfses = 0;
+	reopen_at(SYNC_FINISH);
+	ck_assert_uint_eq(syncfses, 0);
+	engine_append(file.id, 0, bytes, 1000000);
+	reopen_at(SYNC_FINISH); /* in order */
+	ck_assert_uint_eq(syncfses, 1);
+	die_appending(file.id, 1000000, bytes + 1000000, 1000000);
+	ck_assert_uint_eq(syncfses, 2); /* the end before the child's run */
+	engine_open();
+	ck_assert_uint_eq(syncfses, 2);
+	die_appending(file.id, 2000000, bytes + 2000000, 500000);
+	ck_assert_uint_eq(syncfses, 3);
+	engine_config.sync = SYNC_ALWAYS;
+	engine_open();
+	ck_assert_uint_eq(syncfses, 4);
+	now = engine_find(file.id);
+	ck_assert_uint_eq(now.offset, 2500000);
+	engine_expect(file.num, bytes, 2500000);
+	engine_close();
+	ck_assert_uint_eq(syncfses, 4);
+	engine_open();
+	file_release(&now);
+	file_release(&file);
 }
 END_TEST
 
@@ -137,6 +211,8 @@ int main(void)
 	const TTest *tests[] = {
 		bytes_behind_the_offset_are_cut_off,
 		with_sync_finish_an_unfinished_upload_starts_over,
+		an_offset_is_trusted_by_the_level_of_the_run_that_was_cut,
+		a_run_that_promised_less_leaves_nothing_unsynced_to_one_that_promises_more,
 		the_removal_of_a_blob_is_synced_with_its_folder,
 	};
 
