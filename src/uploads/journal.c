@@ -82,17 +82,31 @@ static int read_past(const struct page *page, const char *boot_id,
 	return 0;
 }
 
+/* All of it gets its room, so that a full disk fails here and not as a SIGBUS. A page
+ * that has it is left alone: on a full disk XFS would refuse even that. */
+static int make_page(int fd, const char *path)
+{
+	struct stat found;
+
+	if (fstat(fd, &found) < 0)
+		return failure(-errno, "size of %s", path);
+	if (found.st_size >= (off_t)sizeof(struct page))
+		return 0;
+	errno = posix_fallocate(fd, 0, sizeof(struct page));
+	return errno ? failure(-errno, "make %s", path) : 0;
+}
+
 static int map(const char *path, struct page **page)
 {
 	SCOPED(scoped_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	void *mapped;
+	int r;
 
 	if (fd < 0)
 		return failure(-errno, "open %s", path);
-	/* all of it is written, so that a full disk fails here and not as a SIGBUS */
-	if (ftruncate(fd, sizeof(struct page)) < 0 ||
-	    (errno = posix_fallocate(fd, 0, sizeof(struct page))) != 0)
-		return failure(-errno, "make %s", path);
+	r = make_page(fd, path);
+	if (r)
+		return r;
 	mapped = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		      0);
 	if (mapped == MAP_FAILED)
