@@ -44,8 +44,8 @@ MUST_CHECK int catalog_commit(struct catalog *catalog, bool durable,
 MUST_CHECK int catalog_checkpoint(struct catalog *catalog);
 
 /* Whether the catalog has the room set aside that it needs to go on while the disk is
- * full: to remove uploads, and to commit what has come. Without it nothing new should be
- * taken in. */
+ * full: to remove uploads, and to commit what has come. Without it nothing new should
+ * be taken in. */
 bool catalog_has_room(struct catalog *catalog);
 
 /* ---- files ---- */

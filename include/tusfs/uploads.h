@@ -135,8 +135,8 @@ MUST_CHECK int uploads_find(struct uploads *uploads, struct upload_id id,
  * needs before a client resumes. Refusals: NOT_FOUND, GONE, BUSY. */
 MUST_CHECK int uploads_settle(struct uploads *uploads, struct upload_id id,
 			      struct file *file);
-/* Ends an upload in any state; stops a running writer. Works on a full disk too. Readers
- * that have it open read on. Refusals: NOT_FOUND, GONE, BUSY. */
+/* Ends an upload in any state; stops a running writer. Works on a full disk too.
+ * Readers that have it open read on. Refusals: NOT_FOUND, GONE, BUSY. */
 MUST_CHECK int uploads_terminate(struct uploads *uploads, struct upload_id id);
 
 /* ---- append ---- */
