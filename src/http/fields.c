@@ -103,8 +103,7 @@ static enum MHD_Result read_one(void *arg, enum MHD_ValueKind kind, const char *
 	(void)kind;
 	if (!value)
 		value = "";
-	if (field != FIELD_UPLOAD_METADATA && field != FIELD_UPLOAD_CONCAT)
-		fields->other_size += strlen(name) + strlen(value);
+	fields->size += strlen(name) + strlen(value);
 	if (field != FIELD_COUNT)
 		reading->error = add_value(fields, field, value);
 	return reading->error ? MHD_NO : MHD_YES;

@@ -46,7 +46,7 @@ struct fields {
 	/* A line that begins like a known field and goes on with something else: what
 	 * libmicrohttpd makes of a folded line. */
 	bool folded;
-	size_t other_size; /* bytes of all but Upload-Metadata and Upload-Concat */
+	size_t size; /* bytes of all names and values */
 };
 
 /* The caller releases *fields, also when this fails. */

@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Half of it is the largest piece of a body: at the library's default of 32 KiB a body
- * comes in at a third of the speed of a bare recv loop, at 256 KiB at all of it. */
-#define CONNECTION_MEMORY ((size_t)256 * 1024)
+/* Bounds the header. libmicrohttpd clears all of it after each request, so each kept
+ * connection pays for it; but half of it is the largest piece of a body, which is why
+ * small pieces are gathered (uploads/append.c) and long bodies read by hand (body.c).
+ */
+#define CONNECTION_MEMORY ((size_t)64 * 1024)
 #define THREAD_STACK	  ((size_t)256 * 1024)
 
 struct http {

@@ -173,10 +173,13 @@ static int status_with_field_of(const char *name, size_t size)
 
 START_TEST(long_headers_are_431)
 {
-	ck_assert_int_eq(status_with_field_of("X-Long", 30000), 201);
-	ck_assert_int_eq(status_with_field_of("X-Long", 70000), 431);
+	ck_assert_int_eq(status_with_field_of("X-Long", 60000), 201);
+	ck_assert_int_eq(status_with_field_of("X-Long", 63900), 431);
 	ck_assert_int_eq(status_with_field_of("X-Long", 200000), 431);
+	ck_assert_int_eq(status_with_field_of("Upload-Metadata", 60000), 201);
+	ck_assert_int_eq(status_with_field_of("Upload-Metadata", 63900), 431);
 	ck_assert_int_eq(status_with_field_of("Upload-Metadata", 100000), 431);
+	ck_assert_int_eq(status_with_field_of("Upload-Concat", 60000), 400);
 	ck_assert_int_eq(status_with_field_of("Upload-Concat", 140000), 431);
 	ck_assert_int_eq(status_with_field_of("Upload-Checksum", 60000), 400);
 	ck_assert_int_eq(status_with_field_of("Host2", 66000), 431);
