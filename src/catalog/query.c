@@ -3,6 +3,7 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 static const char *const texts[STMT_COUNT] = {
@@ -56,11 +57,20 @@ int conn_failure(struct conn *conn, int rc, const char *what)
 		       conn->db ? sqlite3_errmsg(conn->db) : sqlite3_errstr(rc));
 }
 
+/* SQLite counts the memory that it has under one lock, which all readers would meet at
+ * each allocation. */
+static void configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int conn_open(const char *path, struct conn **conn)
 {
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
 	struct conn *c = calloc(1, sizeof(*c));
 	int rc, r;
 
+	pthread_once(&configured, configure);
 	if (!c)
 		return failure(-ENOMEM, "open catalog");
 	rc = sqlite3_open_v2(path, &c->db,
