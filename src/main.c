@@ -29,15 +29,26 @@ static void block_signals(sigset_t *ends)
 	pthread_sigmask(SIG_BLOCK, ends, NULL);
 }
 
-/* Every connection and every open file costs a descriptor. */
-static void raise_file_limit(void)
+/* Each connection may need a socket, a blob to write and one to read. Root may go
+ * beyond the limit that it was given. */
+static void raise_file_limit(unsigned int connections)
 {
+	rlim_t wanted = (rlim_t)connections * 3 + 1024;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_max < wanted &&
+	    setrlimit(RLIMIT_NOFILE, &(struct rlimit){wanted, wanted}) == 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < wanted)
+		log_warning(
+			"%llu files can be open at a time, and %u connections may need "
+			"%llu",
+			(unsigned long long)limit.rlim_max, connections,
+			(unsigned long long)wanted);
 }
 
 static void mount_ended(void *arg)
@@ -113,7 +124,7 @@ static int serve(const struct options *options, int ready)
 	int r, number;
 
 	block_signals(&ends);
-	raise_file_limit();
+	raise_file_limit(options->http.max_connections);
 	r = start(&service, options);
 	if (!r) {
 		if (ready >= 0)

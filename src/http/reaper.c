@@ -49,6 +49,15 @@ static bool peer_too_slow(struct peer *peer, int64_t now)
 	return false;
 }
 
+/* Whether a peer that waits for its next request has sent nothing of it: on a busy
+ * machine its thread may not have had the time to look. */
+static bool peer_silent(const struct peer *peer)
+{
+	char byte;
+
+	return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 static bool peer_expired(struct peer *peer, int64_t now)
 {
 	enum peer_phase phase = atomic_load(&peer->phase);
@@ -94,7 +103,8 @@ static unsigned int find_idle(struct peers *peers, int64_t now, bool crowded,
 
 		if (!peer->doomed && atomic_load(&peer->phase) == PEER_WAITING &&
 		    (crowded ||
-		     (atomic_load(&peer->served) && now - since >= REAPER_IDLE_MIN)))
+		     (atomic_load(&peer->served) && now - since >= REAPER_IDLE_MIN)) &&
+		    peer_silent(peer))
 			idle[n++] = (struct idle){peer, since};
 	}
 	qsort(idle, n, sizeof(*idle), older);
@@ -107,7 +117,8 @@ bool reaper_crowded(const struct peers *peers)
 }
 
 /* Near the limit a newcomer would be turned away, so then idle connections go until
- * half of the places are free; those that never sent a request too. */
+ * half of the places are free; those that never sent a request too. The youngest are
+ * spared: they may just have come, or be about to send their next request. */
 void reaper_shed(struct peers *peers, int64_t now)
 {
 	unsigned int live = peers->count - peers->doomed;
@@ -125,6 +136,8 @@ void reaper_shed(struct peers *peers, int64_t now)
 		unsigned int wanted = live - peers->max / 2;
 
 		kept = n > wanted ? n - wanted : 0;
+		if (kept < peers->max / 16)
+			kept = peers->max / 16;
 	}
 	for (unsigned int i = 0; i + kept < n; i++)
 		peer_doom(idle[i].peer);

@@ -11,9 +11,11 @@
  * fdatasync has little left to do. */
 #define PUSH_BYTES (8 * 1024 * 1024)
 /* An append in progress is committed this often, so that readers see it grow and a
- * power cut costs little; more rarely where a sync is slow. */
+ * power cut costs little; more rarely where a sync is slow, or where so many run that
+ * there would be more than a thousand such commits a second. */
 #define CHECKPOINT_TIME	 CLOCK_SECOND
 #define CHECKPOINT_RATIO 20
+#define CHECKPOINT_SHARE (CLOCK_SECOND / 1000)
 /* Hashing takes a core about a second for each GiB. When all appends together bring
  * more than this, in bytes a microsecond, they are hashed after their end, in the time
  * that nobody else wants. */
@@ -117,6 +119,15 @@ static bool may_checkpoint(const struct upload_writer *writer)
 	       writer->promised.algorithm == DIGEST_NONE;
 }
 
+static int64_t checkpoint_pause(const struct upload_writer *writer, int64_t cost)
+{
+	int64_t pause = CHECKPOINT_SHARE * atomic_load(&writer->uploads->writers);
+
+	if (pause < CHECKPOINT_TIME)
+		pause = CHECKPOINT_TIME;
+	return pause > cost * CHECKPOINT_RATIO ? pause : cost * CHECKPOINT_RATIO;
+}
+
 static int checkpoint(struct upload_writer *writer)
 {
 	struct outcome outcome = {.uploads = writer->uploads};
@@ -131,9 +142,7 @@ static int checkpoint(struct upload_writer *writer)
 		r = writer_advance(writer, &outcome);
 	outcome_release(&outcome);
 	cost = clock_monotonic() - now;
-	writer->checkpoint = now + cost + CHECKPOINT_TIME;
-	if (cost * CHECKPOINT_RATIO > CHECKPOINT_TIME)
-		writer->checkpoint = now + cost * (CHECKPOINT_RATIO + 1);
+	writer->checkpoint = now + cost + checkpoint_pause(writer, cost);
 	return r;
 }
 

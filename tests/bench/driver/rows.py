@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from .report import Result
-from .servers import Bare, Peer, Tusd, Tusfs
+from .servers import Bare, Peer, Tusd, Tusfs, slow_uploads_possible
 
 
 def peers(tools):
@@ -323,7 +323,7 @@ def all_rows(quick):
                               durable, 6.7, syncs=0.3),
         "head": Requests("HEAD, 16 connections", "head", 16, heads, 35),
         "finals": Finals(64 if quick else 2048),
-        "crowd": Crowd(1000 if quick else 10000, pieces=3 if quick else 10),
+        "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=3 if quick else 10),
         "slow-disk": SlowDisk(),
         "catalog": Catalog((20000,) if quick else (1000000, 5000000), heads // 10),
         "reads": Reads(128 if quick else 1024),
