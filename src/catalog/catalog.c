@@ -58,6 +58,8 @@ static int open_writer(struct catalog *catalog)
 		      "PRAGMA wal_autocheckpoint = 0;"
 		      "PRAGMA journal_size_limit = 67108864");
 	if (!r)
+		r = room_open_log(&catalog->room, catalog->path);
+	if (!r)
 		r = catalog_migrate(catalog->writer);
 	if (!r)
 		return conn_prepare(catalog->writer);
@@ -97,13 +99,15 @@ int catalog_open(const char *path, struct catalog **catalog)
 	made->path = strdup(path);
 	if (!made->path)
 		return failure(-ENOMEM, "open catalog");
-	r = open_writer(made);
+	r = room_open(&made->room, path);
+	if (!r)
+		r = open_writer(made);
 	if (!r)
 		r = conn_open(path, &made->checkpointer);
 	if (!r)
 		r = open_reader(made, &made->idle);
 	if (!r)
-		r = room_open(&made->room, path);
+		r = room_take(&made->room);
 	if (r)
 		return r;
 	made->readers = 1;

@@ -1,6 +1,7 @@
 #include "room.h"
 
 #include "tusfs/error.h"
+#include "tusfs/in_place.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -78,8 +79,23 @@ static int open_one(const char *path, const char *suffix, int *fd)
 
 	if (asprintf(&name, "%s%s", path, suffix) < 0)
 		return failure(-ENOMEM, "open %s%s", path, suffix);
-	*fd = open(name, O_RDWR | O_CLOEXEC);
-	return *fd < 0 ? failure(-errno, "open %s", name) : 0;
+	*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return failure(-errno, "open %s", name);
+	write_in_place(*fd);
+	return 0;
+}
+
+int room_open(struct room *room, const char *path)
+{
+	int r = open_one(path, "", &room->catalog_fd);
+
+	return r ? r : open_one(path, "-shm", &room->index_fd);
+}
+
+int room_open_log(struct room *room, const char *path)
+{
+	return open_one(path, "-wal", &room->log_fd);
 }
 
 /* What a file has room for: it is used from its start on, without gaps to speak of. */
@@ -94,24 +110,13 @@ static int measure(int fd, uint64_t *used, uint64_t *room)
 	return 0;
 }
 
-static int open_all(struct room *room, const char *path)
-{
-	int r = open_one(path, "", &room->catalog_fd);
-
-	if (!r)
-		r = open_one(path, "-wal", &room->log_fd);
-	if (!r)
-		r = open_one(path, "-shm", &room->index_fd);
-	if (!r)
-		r = measure(room->catalog_fd, &room->catalog_used, &room->catalog);
-	return r ? r : measure(room->log_fd, &room->log_used, &room->log);
-}
-
-int room_open(struct room *room, const char *path)
+int room_take(struct room *room)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&room->mutex);
-	int r = open_all(room, path);
+	int r = measure(room->catalog_fd, &room->catalog_used, &room->catalog);
 
+	if (!r)
+		r = measure(room->log_fd, &room->log_used, &room->log);
 	if (r)
 		return r;
 	room->catalog_used += room->log_used; /* at most */

@@ -33,9 +33,15 @@ struct room {
 };
 
 void room_init(struct room *room);
-/* Opens the files of the catalog `path`, which must be there, and sets room aside. That
- * there is none is no failure. */
+/* Opens the catalog `path` and the log's index, or makes them, to be written in place:
+ * before the first connection does, since that must be asked for while they are empty.
+ */
 MUST_CHECK int room_open(struct room *room, const char *path);
+/* The same for the log, once SQLite knows that there is to be one: before that it would
+ * remove it. */
+MUST_CHECK int room_open_log(struct room *room, const char *path);
+/* Sets room aside. That there is none is no failure. */
+MUST_CHECK int room_take(struct room *room);
 /* Sets aside again what closing the last connection gave back, and closes. */
 void room_close(struct room *room);
 /* Tells how long the log is, and how long the catalog will be once the log is copied to

@@ -4,6 +4,7 @@
  * the page cache still has the bytes. The machine's boot id tells the two apart. */
 #include "engine.h"
 
+#include "tusfs/in_place.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -92,6 +93,7 @@ static int make_page(int fd, const char *path)
 		return failure(-errno, "size of %s", path);
 	if (found.st_size >= (off_t)sizeof(struct page))
 		return 0;
+	write_in_place(fd);
 	errno = posix_fallocate(fd, 0, sizeof(struct page));
 	return errno ? failure(-errno, "make %s", path) : 0;
 }
