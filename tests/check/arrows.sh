@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "${1:-$(dirname "$0")/../..}"
 
-base="error fault_point log clock id digest text metadata name concat file scoped"
+base="error fault_point log clock id digest text metadata name concat file in_place scoped"
 
 # What each module may include of include/tusfs/, besides base. A module's public headers
 # are MODULE.h and MODULE_*.h.
