@@ -298,11 +298,12 @@ class Reads:
 
 def all_rows(quick):
     """Every row by a short name. A quick run has the same rows with less work in each."""
-    big, small = (512, 32) if quick else (4096, 256)
-    uploads, durable, heads = (8000, 4000, 20000) if quick else (40000, 20000, 100000)
+    big, small = (256, 16) if quick else (4096, 256)
+    uploads, durable, heads = (2000, 1500, 10000) if quick else (40000, 20000, 100000)
+    one = 256 if quick else 1024
     never = ("--sync=never",)
     return {
-        "ingest": Streams("one PATCH of 1 GiB, never", 1, 1024, 0.9, never),
+        "ingest": Streams(f"one PATCH of {one} MiB, never", 1, one, 0.9, never),
         "stream": Streams(f"one stream of {big} MiB, never", 1, big, 0.95, never, peer=5),
         "stream-sync": Streams(f"one stream of {big} MiB, always", 1, big, 1.0,
                                flags=("--sync",)),
