@@ -1,7 +1,7 @@
 /* Fills the catalog of a store that no daemon has open with finished uploads, in
- * folders of a thousand.
+ * folders of a thousand or of EACH.
  *
- *     bench_fill CATALOG COUNT
+ *     bench_fill CATALOG COUNT [EACH]
  */
 #include "client.h"
 
@@ -16,7 +16,7 @@
 #define BATCH 10000
 
 struct batch {
-	uint64_t from, to;
+	uint64_t from, to, each;
 	struct file folder;
 };
 
@@ -37,7 +37,7 @@ static int add(struct conn *conn, struct batch *batch, uint64_t number)
 	int r = 0;
 
 	file.modified = file.changed = file.finished = file.created;
-	if (number % 1000 == 0) {
+	if (number % batch->each == 0) {
 		batch->folder = (struct file){
 			.parent = FILE_NUM_TREE,
 			.kind = FILE_FOLDER,
@@ -45,7 +45,7 @@ static int add(struct conn *conn, struct batch *batch, uint64_t number)
 			.created = file.created,
 		};
 		snprintf(batch->folder.name.text, sizeof(file.name.text), "fill-%ju",
-			 (uintmax_t)(number / 1000));
+			 (uintmax_t)(number / batch->each));
 		r = catalog_add(conn, &batch->folder);
 	}
 	file.parent = batch->folder.num;
@@ -69,12 +69,16 @@ static int apply(struct conn *conn, void *arg)
 int main(int argc, char **argv)
 {
 	struct catalog *catalog;
-	struct batch batch = {0};
+	struct batch batch = {.each = 1000};
 	uint64_t count;
 
-	if (argc != 3)
-		errx(2, "usage: bench_fill CATALOG COUNT");
+	if (argc < 3 || argc > 4)
+		errx(2, "usage: bench_fill CATALOG COUNT [EACH]");
 	count = client_number(argv[2], "COUNT");
+	if (argc == 4)
+		batch.each = client_number(argv[3], "EACH");
+	if (!batch.each)
+		errx(2, "EACH is at least 1");
 	if (catalog_open(argv[1], &catalog))
 		errx(1, "%s cannot be opened", argv[1]);
 	while (batch.to < count) {

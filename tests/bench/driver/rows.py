@@ -3,11 +3,11 @@ import contextlib
 import json
 import os
 import statistics
-import subprocess
 import time
 
+from .mount_rows import Events, Names, Reads, Segments
 from .report import Result
-from .servers import Bare, Peer, Tusd, Tusfs, slow_uploads_possible
+from .servers import Bare, Peer, Tusd, Tusfs, fill_catalog, slow_uploads_possible
 
 
 def peers(tools):
@@ -203,18 +203,10 @@ class Catalog:
         for size in self.sizes:
             yield from self.compare(tools, size, count)
 
-    def fill(self, tools, tusfs, size):
-        tusfs.start()
-        tusfs.process.terminate()
-        tusfs.process.wait(60)
-        tusfs.process.stderr.close()
-        subprocess.run([tools.bench("bench_fill"), os.path.join(tusfs.store, "catalog.db"),
-                        str(size)], check=True)
-
     def compare(self, tools, size, count):
         work = f"catalog of {size:,} uploads"
         full, empty = Tusfs(tools), Tusfs(tools)
-        self.fill(tools, full, size)
+        fill_catalog(tools, full, size)
         began = time.monotonic()
         with full:
             yield Result(work, "start in s", ("at most", 1), [time.monotonic() - began], {}, "")
@@ -261,41 +253,6 @@ class SlowDisk:
         return seen
 
 
-class Reads:
-    """A finished file through the mount, against the same bytes on ext4."""
-
-    def __init__(self, mib):
-        self.mib = mib
-
-    def run(self, tools, count):
-        if not tools.mount:
-            return
-        with Tusfs(tools, "--sync=never") as tusfs:
-            native = os.path.join(tusfs.folder, "native")
-            with open(native, "wb") as out:
-                for _ in range(self.mib):
-                    out.write(os.urandom(1 << 20))
-            name = self.upload(tusfs, native)
-            tusfs.settle()
-            seen = {"mount": [], "ext4": []}
-            for _ in range(count):
-                for where, path in (("mount", name), ("ext4", native)):
-                    seen[where].append(tools.run("bench_files", "read", path)["rate"])
-        ratios = [a / b for a, b in zip(seen["mount"], seen["ext4"])]
-        yield Result(f"read of {self.mib} MiB in the mount, cached", "times ext4", ("", 0),
-                     ratios, seen, "MiB/s")
-
-    def upload(self, tusfs, path):
-        url = f"http://127.0.0.1:{tusfs.port}/files"
-        subprocess.run(["curl", "-sSf", "-o", "/dev/null", "-X", "POST",
-                        "-H", "Tus-Resumable: 1.0.0", "-H", "Expect:",
-                        "-H", f"Upload-Length: {self.mib << 20}",
-                        "-H", "Upload-Metadata: filename cmVhZC5iaW4=",
-                        "-H", "Content-Type: application/offset+octet-stream",
-                        "-T", path, url], check=True)
-        return os.path.join(tusfs.mountpoint, "complete", "read.bin")
-
-
 def all_rows(quick):
     """Every row by a short name. A quick run has the same rows with less work in each."""
     big, small = (256, 16) if quick else (4096, 256)
@@ -327,5 +284,8 @@ def all_rows(quick):
         "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=3 if quick else 10),
         "slow-disk": SlowDisk(),
         "catalog": Catalog((20000,) if quick else (1000000, 5000000), heads // 10),
-        "reads": Reads(128 if quick else 1024),
+        "reads": Reads(128, 1) if quick else Reads(1024, 3),
+        "segments": Segments(128 if quick else 1024),
+        "names": Names(5000 if quick else 100000),
+        "events": Events(500 if quick else 10000),
     }

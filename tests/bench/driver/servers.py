@@ -201,3 +201,13 @@ class Tusfs(Server):
         with open(self.counter, "rb") as counter, \
                 mmap.mmap(counter.fileno(), 8, prot=mmap.PROT_READ) as seen:
             return int.from_bytes(seen[:8], "little")
+
+
+def fill_catalog(tools, tusfs, count, each=1000):
+    """Gives a server that does not run a catalog of `count` finished uploads."""
+    tusfs.start()
+    tusfs.process.terminate()
+    tusfs.process.wait(60)
+    tusfs.process.stderr.close()
+    subprocess.run([tools.bench("bench_fill"), os.path.join(tusfs.store, "catalog.db"),
+                    str(count), str(each)], check=True)
