@@ -86,6 +86,17 @@ static int open_reader(struct catalog *catalog, struct conn **conn)
 	return 0;
 }
 
+/* A connection that has read nothing does not know of the log, and copies nothing of it
+ * without saying so. */
+static int open_checkpointer(struct catalog *catalog)
+{
+	int r = conn_open(catalog->path, &catalog->checkpointer);
+
+	return r ? r
+		 : conn_exec(catalog->checkpointer,
+			     "SELECT count(*) FROM sqlite_schema");
+}
+
 int catalog_open(const char *path, struct catalog **catalog)
 {
 	SCOPED(scoped_catalog_close) struct catalog *made = calloc(1, sizeof(*made));
@@ -103,7 +114,7 @@ int catalog_open(const char *path, struct catalog **catalog)
 	if (!r)
 		r = open_writer(made);
 	if (!r)
-		r = conn_open(path, &made->checkpointer);
+		r = open_checkpointer(made);
 	if (!r)
 		r = open_reader(made, &made->idle);
 	if (!r)

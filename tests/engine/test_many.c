@@ -1,5 +1,5 @@
-/* A catalog of a million uploads: the janitor's pass goes on between requests, and does
- * not hold them up. */
+/* A catalog of many uploads: the janitor's pass goes on between requests, and does not
+ * hold them up, and the log does not grow with them. */
 #include "engine.h"
 #include "run.h"
 #include "temp_dir.h"
@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ROWS	1000000
 #define EXPIRED 1000 /* of these */
@@ -87,9 +88,39 @@ START_TEST(requests_are_served_while_a_thousand_of_a_million_expire)
 }
 END_TEST
 
+static off_t size_of(const char *name)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join(name);
+	struct stat found;
+
+	ck_assert_int_eq(stat(path, &found), 0);
+	return found.st_size;
+}
+
+START_TEST(the_log_is_copied_into_the_catalog_and_begins_anew)
+{
+	char bytes[4000] = "some";
+	off_t log = 0;
+
+	for (int i = 0; i < 2000; i++) {
+		struct file file = engine_upload(FILE_PLAIN, "x", bytes, sizeof(bytes));
+
+		file_release(&file);
+		if (i % 100 != 99)
+			continue;
+		ck_assert_int_eq(uploads_clean(engine), 0);
+		ck_assert_int_ge(size_of("catalog.db"), i * (off_t)sizeof(bytes));
+		if (i == 99)
+			log = size_of("catalog.db-wal");
+	}
+	ck_assert_int_le(size_of("catalog.db-wal"), log * 2);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
+		the_log_is_copied_into_the_catalog_and_begins_anew,
 		requests_are_served_while_a_thousand_of_a_million_expire,
 	};
 
