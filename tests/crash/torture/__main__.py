@@ -1,4 +1,4 @@
-"""torture kill N, power N, windows: see docs/RELIABILITY.md."""
+"""torture kill N, power N, windows, long GIB: see docs/RELIABILITY.md."""
 
 import argparse
 import faulthandler
@@ -11,6 +11,7 @@ import time
 from .daemon import adopt_orphans
 from .disk import MAKE
 from .kill import KillRig
+from .long import LongRig
 from .power import PowerRig
 from .windows import FLOWS, WindowsRig
 
@@ -67,10 +68,20 @@ def torture_windows(arguments):
     return run(rig, arguments.flow or FLOWS, lambda line: print(line, flush=True))
 
 
+def torture_long(arguments):
+    size = int(arguments.count * (1 << 30))
+    rig = LongRig(arguments.program, arguments.seed, arguments.option,
+                  int(arguments.rate * (1 << 20)))
+    return run(rig, size, lambda line: print(line, flush=True))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="torture")
-    parser.add_argument("what", choices=("kill", "power", "windows"))
-    parser.add_argument("count", type=int, nargs="?", default=100)
+    parser.add_argument("what", choices=("kill", "power", "windows", "long"))
+    parser.add_argument("count", type=float, nargs="?",
+                        help="how many, 100; of long, how many GiB, 10")
+    parser.add_argument("--rate", type=float, default=0,
+                        help="of long: MiB a second, instead of full speed")
     parser.add_argument("--program", required=True, help="the daemon")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--fs", action="append", choices=list(MAKE))
@@ -79,12 +90,16 @@ def main():
     parser.add_argument("--option", action="append", default=[],
                         help="an option for the daemon, such as --option=--sync=finish")
     arguments = parser.parse_args()
+    if arguments.count is None:
+        arguments.count = 10 if arguments.what == "long" else 100
+    if arguments.what != "long":
+        arguments.count = int(arguments.count)
     arguments.program = os.path.abspath(arguments.program)
     print(f"seed {arguments.seed}", flush=True)
     adopt_orphans()
     faulthandler.register(signal.SIGUSR1)
     torture = {"kill": torture_kill, "power": torture_power,
-               "windows": torture_windows}
+               "windows": torture_windows, "long": torture_long}
     passed, failed = torture[arguments.what](arguments)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
