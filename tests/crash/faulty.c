@@ -21,11 +21,13 @@
 
 static struct faulty_mode mode;
 static bool on; /* every call fails from now on */
+static int calls;
 
 void faulty_arm(const struct faulty_mode *wanted, int nth)
 {
 	mode = *wanted;
 	on = false;
+	calls = 0;
 	fault_arm(nth, mode.error);
 }
 
@@ -36,8 +38,24 @@ bool faulty_disarm(void)
 	return fault_fired();
 }
 
+int faulty_calls(void)
+{
+	return calls;
+}
+
+int faulty_next(int nth, int gap)
+{
+#ifdef FAULTY_GAPS
+	return nth + 1 + nth / gap;
+#else
+	(void)gap;
+	return nth + 1;
+#endif
+}
+
 static bool comes_due(void)
 {
+	calls++;
 	if (!on && !fault_now())
 		return false;
 	if (mode.way == FAULTY_KILL)

@@ -39,5 +39,10 @@ void faulty_install(void);
 void faulty_arm(const struct faulty_mode *mode, int nth);
 /* Ends it; whether it came to that. */
 bool faulty_disarm(void);
+/* How many calls of its kinds came since it was armed. */
+int faulty_calls(void);
+/* The call to fail after `nth`: the next one. With a sanitizer, which takes its time,
+ * there are gaps, one call longer every `gap` calls. */
+int faulty_next(int nth, int gap);
 
 #endif
