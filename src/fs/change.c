@@ -177,6 +177,23 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 		fuse_reply_entry(req, &entry);
 }
 
+/* Uploads that still arrive in a removed folder bring it back. Nobody is told of it
+ * before rmdir is answered, since the kernel has locked the folder above. */
+static int remove_folder(struct fs *fs, struct node parent, const char *name)
+{
+	struct file folder;
+	uint64_t num;
+	int r = find_shown(fs, parent, name, &num);
+
+	if (!r)
+		r = uploads_remove_folder(fs->uploads, parent.num, name);
+	if (r || uploads_stat(fs->uploads, num, &folder))
+		return r;
+	file_release(&folder);
+	generations_next(&fs->generations, num);
+	return 0;
+}
+
 /* Replies: err. */
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -185,7 +202,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	int r = REFUSED_PERMISSION;
 
 	if (folder.place == PLACE_COMPLETE)
-		r = uploads_remove_folder(fs->uploads, folder.num, name);
+		r = remove_folder(fs, folder, name);
 	if (!r)
 		notify_attributes(fs, parent);
 	reply_result(req, r);

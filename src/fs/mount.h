@@ -2,6 +2,7 @@
 #ifndef TUSFS_FS_MOUNT_H
 #define TUSFS_FS_MOUNT_H
 
+#include "generations.h"
 #include "overlay.h"
 #include "passthrough.h"
 #include "workers.h"
@@ -28,6 +29,7 @@ struct fs {
 	struct open_files *files;
 	/* each thread-safe by itself */
 	struct overlay overlay;
+	struct generations generations;
 	struct passthrough passthrough;
 	struct workers workers;
 	/* Whether anybody but the publisher has looked into complete/ or incoming/. As

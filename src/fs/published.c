@@ -51,6 +51,9 @@ int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
 	    (subject.what != PUBLISH_CREATE && subject.what != PUBLISH_FOLDER))
 		return REFUSED_PERMISSION;
 	*entry = subject.entry;
+	/* an rmdir may have been answered since the job was made */
+	if (subject.what == PUBLISH_FOLDER)
+		entry->generation = generations_of(&fs->generations, subject.num);
 	return 0;
 }
 

@@ -58,6 +58,7 @@ static void fs_free(struct fs *fs)
 {
 	fs->publisher = publisher_free(fs->publisher);
 	overlay_deinit(&fs->overlay);
+	generations_deinit(&fs->generations);
 	free((char *)fs->config.mountpoint);
 	free((char *)fs->config.source);
 	free((char *)fs->config.base_path);
@@ -69,6 +70,7 @@ static int init(struct fs *fs, const struct fs_config *config)
 	int r;
 
 	overlay_init(&fs->overlay);
+	generations_init(&fs->generations);
 	fs->config = *config;
 	fs->config.mountpoint = fs->config.source = fs->config.base_path = NULL;
 	if (!copy(config->mountpoint, &fs->config.mountpoint) ||

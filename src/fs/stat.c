@@ -134,6 +134,8 @@ int entry_of(struct fs *fs, enum place place, const struct file *file,
 {
 	memset(entry, 0, sizeof(*entry));
 	entry->ino = node_ino(place, file);
+	if (place == PLACE_COMPLETE)
+		entry->generation = generations_of(&fs->generations, file->num);
 	entry->entry_timeout = place == PLACE_COMPLETE ? KEEP_LONG : KEEP_NOT;
 	return attributes_of(fs, place, file, &entry->attr, &entry->attr_timeout);
 }

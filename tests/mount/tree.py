@@ -173,6 +173,27 @@ def deep(tus, mount):
     check(tus.status(url) == 410, "rm -r left the upload")
 
 
+def a_removed_folder_comes_back(tus, mount):
+    """With an upload that still arrived in it, and for all but who is in the old one."""
+    folder = f"{mount}/complete/back"
+    first = tus.create(1, {"filename": "x", "relativePath": "back/x"})
+    second = tus.create(1, {"filename": "y", "relativePath": "back/y"})
+    tus.patch(first, 0, b"1")
+    inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.unlink(f"{folder}/x")
+    os.rmdir(folder)
+    check(not os.path.exists(folder), "it is still there")
+    tus.patch(second, 0, b"2")
+    check(os.listdir(folder) == ["y"] and read(f"{folder}/y") == b"2", "it is not back")
+    os.mkdir(f"{folder}/new")
+    os.rename(f"{folder}/y", f"{folder}/new/y")
+    check(read(f"{folder}/new/y") == b"2", "it is dead")
+    refused(errno.EIO, os.listdir, inside)
+    os.close(inside)
+    shutil.rmtree(folder)
+    check(tus.status(second) == 410, "rm -r left the upload")
+
+
 def a_listing_in_motion(tus, mount):
     """Names that stay are listed once, whatever comes and goes meanwhile."""
     stay = [tus.upload(f"stay {number}", b"1") for number in range(200)]
@@ -207,7 +228,8 @@ def watched(tus, mount):
 
 def run(server, mount):
     for test in (moves, an_open_file_across_replacement, mapped, content_is_fixed, attributes,
-                 growing, opened_all_the_time, deep, a_listing_in_motion, watched):
+                 growing, opened_all_the_time, deep,
+                 a_removed_folder_comes_back, a_listing_in_motion, watched):
         print(f"  {test.__name__}", flush=True)
         test(Tus(server), mount)
     check(os.listdir(f"{mount}/complete") == [], "something is left in complete/")
