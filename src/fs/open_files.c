@@ -279,14 +279,46 @@ void open_files_note(struct open_files *files, uint64_t num, const struct stat *
 		inode->stat = *stat;
 }
 
-bool open_files_stat(struct open_files *files, uint64_t num, struct stat *stat)
+static void inode_leave(struct open_files *files, struct open_inode *inode)
+{
+	SCOPED(inode_free) struct open_inode *last = NULL;
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&files->mutex);
+
+	last = inode_put(files, inode);
+}
+
+void open_files_finished(struct open_files *files, uint64_t num)
+{
+	struct open_inode *inode = inode_again(files, num);
+	bool complete;
+
+	if (!inode)
+		return;
+	upload_reader_size(inode->reader, &complete); /* takes what there is now */
+	inode_leave(files, inode);
+}
+
+static struct stat noted(struct open_files *files, const struct open_inode *inode)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&files->mutex);
-	struct open_inode *inode = *inode_slot(files, num);
+
+	return inode->stat;
+}
+
+bool open_files_stat(struct open_files *files, uint64_t num, struct stat *stat)
+{
+	struct open_inode *inode = inode_again(files, num);
+	uint64_t size;
+	bool complete;
 
 	if (!inode)
 		return false;
-	*stat = inode->stat;
+	*stat = noted(files, inode);
 	stat->st_nlink = 0;
+	/* bytes may have been read that came after the last stat(2) */
+	size = upload_reader_size(inode->reader, &complete);
+	if (stat->st_size < (off_t)size)
+		stat_set_size(stat, size);
+	inode_leave(files, inode);
 	return true;
 }

@@ -42,6 +42,9 @@ MUST_CHECK int open_files_read(struct fs *fs, struct open_file *open, void *byte
 			       size_t size, uint64_t offset, size_t *got);
 /* Notes what a file that may be open is like now, for the time when it has no row. */
 void open_files_note(struct open_files *files, uint64_t num, const struct stat *stat);
+/* An upload has become complete: who has its file open can read all of it from now on,
+ * even when its row goes before anybody has looked. */
+void open_files_finished(struct open_files *files, uint64_t num);
 /* The attributes of a file that is open but has no row any more; false when it is not
  * open. */
 bool open_files_stat(struct open_files *files, uint64_t num, struct stat *stat);

@@ -1,6 +1,7 @@
 #include "publish.h"
 
 #include "notify.h"
+#include "open_files.h"
 #include "publisher.h"
 #include "stat.h"
 
@@ -227,6 +228,7 @@ void publish_event(void *arg, const struct upload_event *event)
 		}
 		return;
 	case UPLOAD_FINISHED:
+		open_files_finished(fs->files, file->num);
 		if (!partial)
 			publish_finished(fs, event);
 		return;

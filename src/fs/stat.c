@@ -52,12 +52,17 @@ static int stat_folder(struct fs *fs, enum place place, const struct file *folde
 	return 0;
 }
 
+void stat_set_size(struct stat *stat, uint64_t bytes)
+{
+	stat->st_size = (off_t)bytes;
+	stat->st_blocks = (blkcnt_t)((bytes + SECTOR - 1) / SECTOR);
+}
+
 static void stat_upload(const struct fs *fs, const struct file *file, struct stat *stat)
 {
 	stat_common(fs, file, S_IFREG | 0444, stat);
 	stat->st_ino = file->num;
-	stat->st_size = (off_t)file->offset;
-	stat->st_blocks = (blkcnt_t)((file->offset + SECTOR - 1) / SECTOR);
+	stat_set_size(stat, file->offset);
 }
 
 static int stat_link(struct fs *fs, const struct file *file, struct stat *stat)

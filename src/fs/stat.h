@@ -15,6 +15,8 @@ MUST_CHECK int attributes_of(struct fs *fs, enum place place, const struct file 
  * NOT_FOUND. */
 MUST_CHECK int attributes_of_node(struct fs *fs, struct node node, struct stat *stat,
 				  double *keep);
+/* Gives it a size, and the blocks for that. */
+void stat_set_size(struct stat *stat, uint64_t bytes);
 /* The answer to a lookup that found the file in a folder of `place`. */
 MUST_CHECK int entry_of(struct fs *fs, enum place place, const struct file *file,
 			struct fuse_entry_param *entry);

@@ -114,6 +114,38 @@ START_TEST(a_removed_file_is_as_long_as_it_was_last_seen)
 }
 END_TEST
 
+START_TEST(a_removed_file_is_as_long_as_what_was_read_of_it)
+{
+	SCOPED(file_release) struct file file = engine_create(FILE_PLAIN, "a", 9);
+	struct fuse_open_out open;
+	struct fuse_attr attr;
+
+	ck_assert_int_eq(fuse_open(file.num, O_RDONLY, &open), 0);
+	engine_append(file.id, 0, "abc", 3);
+	expect_bytes(file.num, open.fh, 0, "abc");
+	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+	ck_assert_int_eq(fuse_stat(file.num, &attr), 0);
+	ck_assert_uint_eq(attr.size, 3);
+	fuse_close(file.num, open.fh);
+}
+END_TEST
+
+START_TEST(a_file_that_finished_while_open_and_unread_outlives_its_name)
+{
+	SCOPED(file_release) struct file file = engine_create(FILE_PLAIN, "a", 9);
+	struct fuse_open_out open;
+	struct fuse_attr attr;
+
+	ck_assert_int_eq(fuse_open(file.num, O_RDONLY, &open), 0);
+	engine_append(file.id, 0, "abcdefghi", 9);
+	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+	ck_assert_int_eq(fuse_stat(file.num, &attr), 0);
+	ck_assert_uint_eq(attr.size, 9);
+	expect_bytes(file.num, open.fh, 0, "abcdefghi");
+	fuse_close(file.num, open.fh);
+}
+END_TEST
+
 START_TEST(a_final_is_read_across_its_parts)
 {
 	SCOPED(file_release)
@@ -141,6 +173,8 @@ int main(void)
 		folders_and_links_cannot_be_opened_as_files,
 		a_removed_file_stays_for_those_who_have_it_open,
 		a_removed_file_is_as_long_as_it_was_last_seen,
+		a_removed_file_is_as_long_as_what_was_read_of_it,
+		a_file_that_finished_while_open_and_unread_outlives_its_name,
 		a_final_is_read_across_its_parts,
 	};
 
