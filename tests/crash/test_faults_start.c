@@ -9,6 +9,7 @@
 #include "descriptors.h"
 #include "temp_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -62,25 +63,60 @@ static void copy_file(const char *from, const char *to)
 		;
 }
 
-static int copy_one(const char *path, const struct stat *found, int type,
-		    struct FTW *place)
+/* Calls `one` for each file in the folder `name` of a store. */
+static void for_files(const char *of, const char *name, void (*one)(const char *path))
+{
+	SCOPED(scoped_free) char *path = NULL;
+	DIR *folder;
+
+	ck_assert_int_ge(asprintf(&path, "%s/%s", of, name), 0);
+	folder = opendir(path);
+	ck_assert_ptr_nonnull(folder);
+	for (struct dirent *entry; (entry = readdir(folder));) {
+		SCOPED(scoped_free) char *file = NULL;
+
+		if (entry->d_type != DT_REG)
+			continue;
+		ck_assert_int_ge(asprintf(&file, "%s/%s", path, entry->d_name), 0);
+		one(file);
+	}
+	closedir(folder);
+}
+
+static void copy_one(const char *path)
 {
 	SCOPED(scoped_free) char *to = NULL;
 
 	ck_assert_int_ge(asprintf(&to, "%s%s", store, path + strlen(origin)), 0);
-	if (type == FTW_D)
-		return mkdir(to, 0700);
 	copy_file(path, to);
-	return 0;
 }
 
-/* A store that is new has no origin. */
+static void remove_file(const char *path)
+{
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+/* The store as it was. Of the folders of blobs, which take the longest, only the one of
+ * the upload is looked at: that the others are empty has just been checked. */
 static void copy_origin(void)
 {
-	if (access(store, F_OK) == 0)
-		ck_assert_int_eq(nftw(store, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-	if (access(origin, F_OK) == 0)
-		ck_assert_int_eq(nftw(origin, copy_one, 16, FTW_PHYS), 0);
+	char blobs[16];
+
+	if (access(origin, F_OK) != 0) { /* it is to be new */
+		if (access(store, F_OK) == 0)
+			ck_assert_int_eq(
+				nftw(store, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+		return;
+	}
+	snprintf(blobs, sizeof(blobs), "blobs/%02x", (unsigned int)(num & 0xff));
+	if (access(store, F_OK) != 0) {
+		ck_assert_int_eq(uploads_open(store, &engine_config, &engine), 0);
+		engine_close();
+	}
+	for_files(store, ".", remove_file);
+	for_files(store, blobs, remove_file);
+	for_files(origin, ".", copy_one);
+	for_files(origin, blobs, copy_one);
 }
 
 static int start(void)
