@@ -15,6 +15,9 @@
 #include <stdint.h>
 #include <sys/statvfs.h>
 
+/* A catalog that fsck.tusfs has made, and not yet put into its place. */
+#define STORE_MENDED "catalog.db.mended"
+
 struct store;
 struct blob; /* an open blob: one descriptor, shared by reference count */
 
@@ -22,12 +25,18 @@ struct blob; /* an open blob: one descriptor, shared by reference count */
  * takes its lock. The caller owns *store. Refusals: BUSY (another daemon has the lock).
  */
 MUST_CHECK int store_open(const char *path, struct store **store);
+/* The same for a store that is there, of which nothing is made or changed: to look at
+ * it. Refusals: BUSY, NOT_FOUND (no such folder, or there is nothing of a store in it).
+ */
+MUST_CHECK int store_open_to_look(const char *path, struct store **store);
 struct store *store_close(struct store *store);
 /* The path of a file in the store's folder, such as the catalog; the caller frees it.
  */
 char *store_path(const struct store *store, const char *name);
 /* Whether there is a file of that name in the store's folder. */
 bool store_has(const struct store *store, const char *name);
+/* Whether there is a blob, or something that should be one. */
+MUST_CHECK int store_has_blobs(struct store *store, bool *has);
 /* Writes out all that the file system holds in memory, and waits for it. */
 MUST_CHECK int store_sync(const struct store *store);
 /* Room and use of the file system that the store is on. */
@@ -70,6 +79,20 @@ MUST_CHECK int blob_reserve(struct blob *blob, uint64_t size);
 MUST_CHECK int blob_remove(struct store *store, uint64_t num);
 /* Makes the removal survive a power cut. */
 MUST_CHECK int blob_sync_removal(struct store *store, uint64_t num);
+
+/* What is in blobs/, told by store_walk(). What these return other than 0 ends the
+ * walk.
+ */
+struct store_visitor {
+	int (*blob)(void *arg, uint64_t num, uint64_t size);
+	/* What is no blob; its place is below blobs/, borrowed. */
+	int (*stranger)(void *arg, const char *place);
+	void *arg;
+};
+MUST_CHECK int store_walk(struct store *store, const struct store_visitor *visitor);
+/* Moves what is no blob out of blobs/, to a free name in STORE/not-blobs/. */
+MUST_CHECK int store_set_aside(struct store *store, const char *place);
+MUST_CHECK int blob_set_aside(struct store *store, uint64_t num);
 
 void scoped_blob_unref(struct blob **blob);
 void scoped_store_close(struct store **store);

@@ -90,6 +90,9 @@ MUST_CHECK int uploads_open(const char *path, const struct uploads_config *confi
 			    struct uploads **uploads);
 /* Stops the background threads and closes. All writers and readers must have ended. */
 struct uploads *uploads_close(struct uploads *uploads);
+/* Whether the last run on the store in the folder `path` ended in order, or there was
+ * none. Changes nothing; for fsck. */
+MUST_CHECK int uploads_ended_in_order(const char *path, bool *ended);
 /* At most one observer at a time; NULL takes it away, once no call of it is running. */
 void uploads_observe(struct uploads *uploads, const struct uploads_observer *observer);
 /* Starts the janitor (expiry, forgotten tombstones, removal of blobs, checkpoints) and

@@ -23,33 +23,24 @@ struct catalog {
 	unsigned int readers; /* open, in use or not */
 };
 
-/* How a file that SQLite cannot take is refused. */
-static int refuse_damaged(struct conn *conn, const char *path)
+/* Says so where SQLite cannot take the file, and how that is answered. */
+static int refuse_damaged(struct conn *conn, const char *path, int r)
 {
-	int rc = sqlite3_errcode(conn->db) & 0xff;
-
-	if (rc != SQLITE_NOTADB && rc != SQLITE_CORRUPT)
-		return 0;
-	log_error("the catalog %s is damaged", path);
-	return REFUSED_GONE;
-}
-
-/* The log and its index stay when the catalog is closed, so that there is room for them
- * when it is opened again. */
-static int keep_log(struct conn *conn)
-{
-	int keep = 1, rc;
-
-	rc = sqlite3_file_control(conn->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &keep);
-	return rc == SQLITE_OK ? 0 : conn_failure(conn, rc, "keep the log");
+	if (conn_is_damaged(conn)) {
+		log_error("the catalog %s is damaged: see fsck.tusfs(8)", path);
+		return REFUSED_GONE;
+	}
+	if ((sqlite3_errcode(conn->db) & 0xff) == SQLITE_IOERR)
+		log_error("the catalog %s cannot be read or written", path);
+	return r;
 }
 
 static int open_writer(struct catalog *catalog)
 {
-	int refused, r = conn_open(catalog->path, &catalog->writer);
+	int r = conn_open(catalog->path, &catalog->writer);
 
 	if (!r)
-		r = keep_log(catalog->writer);
+		r = conn_keep_log(catalog->writer);
 	if (r)
 		return r;
 	r = conn_exec(catalog->writer,
@@ -63,8 +54,7 @@ static int open_writer(struct catalog *catalog)
 		r = catalog_migrate(catalog->writer);
 	if (!r)
 		return conn_prepare(catalog->writer);
-	refused = r < 0 ? refuse_damaged(catalog->writer, catalog->path) : 0;
-	return refused ? refused : r;
+	return r < 0 ? refuse_damaged(catalog->writer, catalog->path, r) : r;
 }
 
 static int open_reader(struct catalog *catalog, struct conn **conn)

@@ -120,26 +120,42 @@ static int migrate_to(struct conn *conn, int version)
 	return r;
 }
 
-int catalog_migrate(struct conn *conn)
+static int read_version(struct conn *conn, int *version)
 {
-	int version, application, r;
+	int application, r;
 
-	r = pragma_get(conn, "PRAGMA user_version", &version);
+	r = pragma_get(conn, "PRAGMA user_version", version);
 	if (!r)
 		r = pragma_get(conn, "PRAGMA application_id", &application);
 	if (r)
 		return r;
-	if (version && application != APPLICATION_ID) {
-		log_error("the catalog is not one of tusfs");
+	if (*version && application != APPLICATION_ID) {
+		log_error("the catalog is not one of tusfs: see fsck.tusfs(8)");
 		return REFUSED_GONE;
 	}
-	if (version > VERSION) {
+	if (*version > VERSION) {
 		log_error(
 			"the store was made by a newer version of tusfs "
 			"(catalog version %d, this one knows %d)",
-			version, VERSION);
+			*version, VERSION);
 		return REFUSED_INVALID;
 	}
+	return 0;
+}
+
+int catalog_is_current(struct conn *conn)
+{
+	int version, r = read_version(conn, &version);
+
+	if (r)
+		return r;
+	return version == VERSION ? 0 : REFUSED_GONE;
+}
+
+int catalog_migrate(struct conn *conn)
+{
+	int version, r = read_version(conn, &version);
+
 	while (!r && version < VERSION)
 		r = migrate_to(conn, ++version);
 	return r;

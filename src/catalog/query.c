@@ -66,6 +66,12 @@ static void configure(void)
 
 int conn_open(const char *path, struct conn **conn)
 {
+	return conn_open_as(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL,
+			    conn);
+}
+
+int conn_open_as(const char *path, int flags, const char *vfs, struct conn **conn)
+{
 	static pthread_once_t configured = PTHREAD_ONCE_INIT;
 	struct conn *c = calloc(1, sizeof(*c));
 	int rc, r;
@@ -74,9 +80,7 @@ int conn_open(const char *path, struct conn **conn)
 	if (!c)
 		return failure(-ENOMEM, "open catalog");
 	rc = sqlite3_open_v2(path, &c->db,
-			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-				     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-			     NULL);
+			     flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
 	if (rc != SQLITE_OK) {
 		r = conn_failure(c, rc, path);
 		conn_close(c);
@@ -110,6 +114,26 @@ struct conn *conn_close(struct conn *conn)
 	sqlite3_close(conn->db);
 	free(conn);
 	return NULL;
+}
+
+void scoped_conn_close(struct conn **conn)
+{
+	conn_close(*conn);
+}
+
+int conn_keep_log(struct conn *conn)
+{
+	int keep = 1, rc;
+
+	rc = sqlite3_file_control(conn->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &keep);
+	return rc == SQLITE_OK ? 0 : conn_failure(conn, rc, "keep the log");
+}
+
+bool conn_is_damaged(struct conn *conn)
+{
+	int rc = sqlite3_errcode(conn->db) & 0xff;
+
+	return rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT;
 }
 
 int conn_exec(struct conn *conn, const char *sql)

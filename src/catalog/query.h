@@ -28,9 +28,21 @@ const char *statement_name(enum statement statement);
 
 /* Opens a connection, without statements. */
 MUST_CHECK int conn_open(const char *path, struct conn **conn);
+/* The same, with other flags and another VFS of SQLite; NULL is the usual one. */
+MUST_CHECK int conn_open_as(const char *path, int flags, const char *vfs,
+			    struct conn **conn);
+/* Opens to read, with the log if there is one, and changes neither, whatever a crash
+ * left; nobody else may have it open. On failure *conn may be set all the same. */
+MUST_CHECK int conn_open_aside(const char *path, struct conn **conn);
 /* Prepares every statement, once, when the schema is there. */
 MUST_CHECK int conn_prepare(struct conn *conn);
 struct conn *conn_close(struct conn *conn);
+void scoped_conn_close(struct conn **conn);
+/* The log and its index stay when the catalog is closed, so that there is room for them
+ * when it is opened again. */
+MUST_CHECK int conn_keep_log(struct conn *conn);
+/* Whether the last call failed since the file is not what it should be. */
+bool conn_is_damaged(struct conn *conn);
 /* The failure that SQLite's last error on this connection is, logged with `what`. */
 int conn_failure(struct conn *conn, int rc, const char *what);
 /* Runs one statement that is not worth a name, such as a PRAGMA. */

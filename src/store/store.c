@@ -30,11 +30,8 @@ static int open_folder(struct store *store, const char *path)
 
 /* The lock belongs to the open file: it lives on in a child, and ends with the last
  * process that has it, however that ends. */
-static int take_lock(struct store *store)
+static int lock(struct store *store)
 {
-	store->lock_fd = openat(store->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (store->lock_fd < 0)
-		return failure(-errno, "store %s: lock", store->path);
 	while (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK)
 			return REFUSED_BUSY;
@@ -42,6 +39,14 @@ static int take_lock(struct store *store)
 			return failure(-errno, "store %s: lock", store->path);
 	}
 	return 0;
+}
+
+static int take_lock(struct store *store)
+{
+	store->lock_fd = openat(store->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0)
+		return failure(-errno, "store %s: lock", store->path);
+	return lock(store);
 }
 
 static int make_blobs(struct store *store, bool *made)
@@ -106,6 +111,48 @@ int store_open(const char *path, struct store **store)
 	if (r == 0 && changed)
 		r = sync_folders(made);
 	if (r == 0)
+		*store = STEAL(made);
+	return r;
+}
+
+/* Without a lock there has been no daemon yet. */
+static int look_for_lock(struct store *store)
+{
+	store->lock_fd = openat(store->fd, "lock", O_RDONLY | O_CLOEXEC);
+	if (store->lock_fd < 0 && errno == ENOENT)
+		return 0;
+	if (store->lock_fd < 0)
+		return failure(-errno, "store %s: lock", store->path);
+	return lock(store);
+}
+
+static int look_for_blobs(struct store *store)
+{
+	store->blobs_fd = openat(store->fd, "blobs", FOLDER_FLAGS);
+	if (store->blobs_fd < 0 && errno != ENOENT)
+		return failure(-errno, "store %s: blobs", store->path);
+	if (store->blobs_fd < 0 && store->lock_fd < 0 &&
+	    !store_has(store, "catalog.db"))
+		return REFUSED_NOT_FOUND;
+	return 0;
+}
+
+int store_open_to_look(const char *path, struct store **store)
+{
+	SCOPED(scoped_store_close) struct store *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "store %s", path);
+	made->fd = made->lock_fd = made->blobs_fd = -1;
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return REFUSED_NOT_FOUND;
+	r = open_folder(made, path);
+	if (!r)
+		r = look_for_lock(made);
+	if (!r)
+		r = look_for_blobs(made);
+	if (!r)
 		*store = STEAL(made);
 	return r;
 }

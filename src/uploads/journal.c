@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -214,4 +215,26 @@ void journal_end(struct journal *journal, int slot)
 	pthread_mutex_lock(&journal->mutex);
 	journal->taken[slot] = false;
 	pthread_mutex_unlock(&journal->mutex);
+}
+
+/* The page is not mapped, since that would need a file that can be written. */
+int uploads_ended_in_order(const char *path, bool *ended)
+{
+	SCOPED(scoped_free) char *name = NULL;
+	SCOPED(scoped_close) int fd = -1;
+	struct page page;
+	ssize_t got;
+
+	if (asprintf(&name, "%s/writers", path) < 0) {
+		name = NULL;
+		return failure(-ENOMEM, "read journal");
+	}
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return failure(-errno, "open %s", name);
+	got = fd < 0 ? 0 : read(fd, &page, offsetof(struct page, boot_id));
+	if (got < 0)
+		return failure(-errno, "read %s", name);
+	*ended = got == 0 || page.magic != MAGIC || page.clean;
+	return 0;
 }

@@ -9,19 +9,38 @@
  * that come with it. */
 #define ROOM_MARGIN (UINT64_C(1024) * 1024)
 
+/* A new catalog is only for a store that never had one. Refusals: GONE. */
+static int refuse_lost_catalog(struct uploads *uploads, const char *path)
+{
+	bool used = store_has(uploads->store, "writers");
+	int r = 0;
+
+	if (store_has(uploads->store, STORE_MENDED)) {
+		log_error("fsck.tusfs --repair did not come to its end: run it again");
+		return REFUSED_GONE;
+	}
+	if (store_has(uploads->store, "catalog.db"))
+		return 0;
+	if (!used)
+		r = store_has_blobs(uploads->store, &used);
+	if (r || !used)
+		return r;
+	log_error(
+		"the catalog %s is missing from a store that was in use: see "
+		"fsck.tusfs(8)",
+		path);
+	return REFUSED_GONE;
+}
+
 static int open_catalog(struct uploads *uploads)
 {
 	SCOPED(scoped_free) char *path = store_path(uploads->store, "catalog.db");
+	int r;
 
 	if (!path)
 		return failure(-ENOMEM, "open catalog");
-	if (store_has(uploads->store, "writers") &&
-	    !store_has(uploads->store, "catalog.db")) {
-		log_error("the catalog %s is missing from a store that was in use",
-			  path);
-		return REFUSED_GONE;
-	}
-	return catalog_open(path, &uploads->catalog);
+	r = refuse_lost_catalog(uploads, path);
+	return r ? r : catalog_open(path, &uploads->catalog);
 }
 
 static int open_journal(struct uploads *uploads)

@@ -10,7 +10,8 @@ base="error fault_point log clock id digest text metadata name concat file in_pl
 # are MODULE.h and MODULE_*.h.
 declare -A may=(
 	[base]="" [store]="store" [catalog]="catalog" [uploads]="uploads catalog store"
-	[http]="http uploads" [fs]="fs uploads" [main]="http fs uploads")
+	[http]="http uploads" [fs]="fs uploads" [check]="check uploads catalog store"
+	[main]="http fs uploads check")
 # What a public header may include, besides base: whoever includes it gets that too.
 declare -A header_may=([http]="uploads" [fs]="uploads")
 

@@ -1,0 +1,189 @@
+/* A catalog that is missing or damaged is replaced by a new one. The new one becomes
+ * STORE/catalog.db.mended when it is whole and on disk. From then on the replacement
+ * goes on by itself when it is interrupted; until then the old catalog is as it was. In
+ * between the old catalog lacks its log, so no daemon starts while there is one. */
+#include "state.h"
+
+#include "tusfs/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ASIDE_MAX 10000
+
+static char *path_of(struct check *check, const char *name)
+{
+	return store_path(check->store, name);
+}
+
+/* A file of no bytes is what a restore that broke off leaves, for example. */
+static bool is_there(struct check *check)
+{
+	SCOPED(scoped_free) char *path = path_of(check, "catalog.db");
+	struct stat found;
+
+	return path && (stat(path, &found) == 0 ? found.st_size > 0 : errno != ENOENT);
+}
+
+static enum catalog_state missing(struct check *check)
+{
+	if (check->blobs_count == 0 && !store_has(check->store, "writers"))
+		return CATALOG_NONE;
+	check_found_whole(check, "the catalog is missing");
+	return CATALOG_MISSING;
+}
+
+int damage_judge(struct check *check, enum catalog_state *state, struct conn **conn)
+{
+	SCOPED(scoped_catalog_look_close) struct conn *made = NULL;
+	SCOPED(scoped_free) char *path = path_of(check, "catalog.db");
+	int r;
+
+	if (!path)
+		return failure(-ENOMEM, "open catalog");
+	*state = CATALOG_WHOLE;
+	if (!is_there(check)) {
+		*state = missing(check);
+		return 0;
+	}
+	r = catalog_look(path, &made);
+	if (!r)
+		r = catalog_check_pages(made, check_found, check);
+	if (r == REFUSED_GONE) {
+		check_found_whole(check, "the catalog is damaged");
+		*state = CATALOG_DAMAGED;
+		return 0;
+	}
+	if (!r)
+		*conn = STEAL(made);
+	return r;
+}
+
+/* ---- files ---- */
+
+static int sync_store(struct check *check)
+{
+	SCOPED(scoped_close) int fd = open(check->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return failure(-errno, "sync folder %s", check->path);
+	return 0;
+}
+
+static int remove_file(struct check *check, const char *name)
+{
+	SCOPED(scoped_free) char *path = path_of(check, name);
+
+	if (!path)
+		return failure(-ENOMEM, "remove %s", name);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return failure(-errno, "remove %s", path);
+	return 0;
+}
+
+static int rename_file(struct check *check, const char *name, const char *to_name)
+{
+	SCOPED(scoped_free) char *path = path_of(check, name);
+	SCOPED(scoped_free) char *to = path_of(check, to_name);
+
+	if (!path || !to)
+		return failure(-ENOMEM, "rename %s", name);
+	if (rename(path, to) < 0)
+		return failure(-errno, "rename %s to %s", path, to);
+	return sync_store(check);
+}
+
+/* Gives a file a second name. Refusals: EXISTS, NOT_FOUND. */
+static int link_file(struct check *check, const char *name, const char *to_name)
+{
+	SCOPED(scoped_free) char *path = path_of(check, name);
+	SCOPED(scoped_free) char *to = path_of(check, to_name);
+
+	if (!path || !to)
+		return failure(-ENOMEM, "keep %s", name);
+	if (link(path, to) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return REFUSED_EXISTS;
+	if (errno == ENOENT)
+		return REFUSED_NOT_FOUND;
+	return failure(-errno, "keep %s as %s", path, to);
+}
+
+/* Keeps the damaged catalog and its log under a free name, which is written to `name`.
+ */
+static int keep_aside(struct check *check, char *name, size_t size)
+{
+	SCOPED(scoped_free) char *log = NULL;
+	int r = REFUSED_EXISTS;
+
+	for (int n = 1; r == REFUSED_EXISTS && n < ASIDE_MAX; n++) {
+		snprintf(name, size, "catalog.db.damaged-%d", n);
+		r = link_file(check, "catalog.db", name);
+	}
+	if (r)
+		return r < 0 ? r : failure(-EEXIST, "keep the damaged catalog");
+	if (asprintf(&log, "%s-wal", name) < 0) {
+		log = NULL;
+		return failure(-ENOMEM, "keep the damaged catalog");
+	}
+	r = link_file(check, "catalog.db-wal", log);
+	return r < 0 ? r : sync_store(check);
+}
+
+/* ---- the replacement ---- */
+
+static int put_into_place(struct check *check)
+{
+	int r = remove_file(check, "catalog.db-wal");
+
+	if (!r)
+		r = remove_file(check, "catalog.db-shm");
+	if (!r)
+		r = sync_store(check);
+	return r ? r : rename_file(check, STORE_MENDED, "catalog.db");
+}
+
+int damage_resume(struct check *check)
+{
+	if (!store_has(check->store, STORE_MENDED))
+		return 0;
+	check_found_whole(check, "a repair did not come to its end");
+	return put_into_place(check);
+}
+
+static int make_new(struct check *check, const char *aside)
+{
+	SCOPED(scoped_free) char *from = aside ? path_of(check, aside) : NULL;
+	SCOPED(scoped_free) char *to = path_of(check, "catalog.db.new");
+	uint64_t rows;
+	int r;
+
+	if (!to || (aside && !from))
+		return failure(-ENOMEM, "make a new catalog");
+	r = remove_file(check, "catalog.db.new");
+	if (!r)
+		r = remove_file(check, "catalog.db.new-journal");
+	if (!r)
+		r = catalog_salvage(from, to, check->last, &rows);
+	if (r)
+		return r;
+	fprintf(check->out, "made a new catalog, with %llu rows of the old one%s%s\n",
+		(unsigned long long)rows, aside ? ", which is kept as " : "",
+		aside ? aside : "");
+	return rename_file(check, "catalog.db.new", STORE_MENDED);
+}
+
+int damage_replace(struct check *check, enum catalog_state state)
+{
+	char aside[64];
+	int r = 0;
+
+	if (state == CATALOG_DAMAGED)
+		r = keep_aside(check, aside, sizeof(aside));
+	if (!r)
+		r = make_new(check, state == CATALOG_DAMAGED ? aside : NULL);
+	return r ? r : put_into_place(check);
+}
