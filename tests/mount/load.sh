@@ -1,6 +1,5 @@
 #!/bin/bash
-# fio reads files that verify themselves, stress-ng goes for folders, and many names are
-# in one folder.   load.sh FILL NAMES
+# fio reads files that verify themselves, and stress-ng goes for folders.
 . "$(dirname "$0")/lib.sh"
 need_fuse
 need fio
@@ -54,18 +53,4 @@ stress-ng --temp-path "$mnt/complete" --chdir 1 --chdir-dirs 64 --chdir-ops 200 
 	--verify --timeout 60 >"$dir/stress" 2>&1 || fail "$(cat "$dir/stress")"
 grep -q 'successful run completed' "$dir/stress" || fail "$(cat "$dir/stress")"
 same "$(ls -A "$mnt/complete")" "$(printf 'damaged\npattern')" "what stress-ng leaves"
-stop
-
-step "$2 names in one folder"
-"$1" "$store/catalog.db" "$2" "$2"
-start --sync never
-folder=$mnt/complete/fill-0
-same "$(find "$folder" -mindepth 1 | sort -u | wc -l)" "$2" "what find sees"
-# shellcheck disable=SC2012
-same "$(ls -f "$folder" | wc -l)" "$(($2 + 2))" "what ls -f sees"
-same "$(find "$folder" -type f -size 1c | wc -l)" "$2" "what find -size sees"
-for _ in $(seq 200); do
-	echo "$folder/upload-$((RANDOM * 32768 % $2)).bin"
-done | xargs stat -c %s | sort -u >"$dir/sizes"
-same "$(cat "$dir/sizes")" 1 "sizes by stat"
 stop
