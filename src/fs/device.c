@@ -2,6 +2,7 @@
 
 #include "mountpoint.h"
 #include "operations.h"
+#include "warden.h"
 
 #include "tusfs/log.h"
 
@@ -176,18 +177,25 @@ void device_unmount(struct fs *fs)
 		log_warning("%s stays mounted", fs->config.mountpoint);
 }
 
-void device_read_ahead(struct fs *fs)
+static void set_read_ahead(dev_t mount)
 {
 	SCOPED(scoped_close) int fd = -1;
 	char path[64], value[16];
-	struct stat root;
 
-	if (stat(fs->config.mountpoint, &root) < 0)
-		return;
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
-		 major(root.st_dev), minor(root.st_dev));
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(mount),
+		 minor(mount));
 	snprintf(value, sizeof(value), "%d", READ_AHEAD_KIB);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, value, strlen(value)) < 0)
 		log_debug("set %s: %s", path, strerror(errno));
+}
+
+void device_mounted(struct fs *fs)
+{
+	struct stat root;
+
+	if (stat(fs->config.mountpoint, &root) < 0)
+		return; /* it has been unmounted already */
+	set_read_ahead(root.st_dev);
+	warden_watch(fs->warden, root.st_dev);
 }

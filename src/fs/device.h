@@ -13,7 +13,8 @@ MUST_CHECK int device_use(struct fs *fs, int fd);
 /* Unmounts, unless somebody else has. Call when nobody serves requests. */
 void device_unmount(struct fs *fs);
 /* Asks the kernel to read ahead further than the 128 KiB that it gives FUSE: reads that
- * come through the daemon gain half. Call when requests are served. */
-void device_read_ahead(struct fs *fs);
+ * come through the daemon gain half. Tells the warden of the mount. Call when requests
+ * are served. */
+void device_mounted(struct fs *fs);
 
 #endif

@@ -15,6 +15,7 @@
 
 struct open_files;
 struct publisher;
+struct warden;
 struct watcher;
 
 struct fs {
@@ -25,6 +26,7 @@ struct fs {
 	bool mounted;
 	bool by_helper;		     /* mounted by fusermount3 */
 	struct publisher *publisher; /* NULL: none */
+	struct warden *warden;	     /* NULL: there is no mount */
 	struct watcher *watcher;
 	struct open_files *files;
 	/* each thread-safe by itself */

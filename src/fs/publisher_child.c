@@ -2,14 +2,14 @@
  * NUL. */
 #include "publisher_child.h"
 
+#include "child.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -43,34 +43,6 @@ bool publisher_child_ask(int fd, const struct publish_job *job)
 	return sent >= 0;
 }
 
-/* Nothing of the daemon's may live on here: not its terminal or pipes, which others
- * wait to see closed, and above all not the lock on its store. */
-static int keep_only(int fd)
-{
-	int null = open("/dev/null", O_RDWR);
-
-	if (null >= 0)
-		for (int standard = 0; standard <= STDERR_FILENO; standard++)
-			dup2(null, standard);
-	if (dup2(fd, STDERR_FILENO + 1) < 0)
-		_exit(1);
-	close_range(STDERR_FILENO + 2, ~0U, 0);
-	return STDERR_FILENO + 1;
-}
-
-/* It ends when the daemon does, and not with a signal that is meant for the daemon. */
-static void follow(pid_t parent)
-{
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
-	prctl(PR_SET_NAME, "tusfs-publish");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || chdir("/") < 0)
-		_exit(1);
-}
-
 static int call(const struct message *message)
 {
 	const char *path = message->paths;
@@ -96,8 +68,7 @@ _Noreturn void publisher_child(int fd, pid_t parent, struct publisher_shared *sh
 {
 	static struct message message;
 
-	follow(parent);
-	fd = keep_only(fd);
+	fd = child_begin("tusfs-publish", parent, SIGKILL, fd);
 	for (;;) {
 		ssize_t got = recv(fd, &message, sizeof(message), 0);
 		int result;

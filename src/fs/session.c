@@ -6,6 +6,7 @@
 #include "operations.h"
 #include "publish.h"
 #include "publisher.h"
+#include "warden.h"
 #include "watcher.h"
 
 #include <errno.h>
@@ -57,6 +58,7 @@ static bool copy(const char *text, const char **copied)
 static void fs_free(struct fs *fs)
 {
 	fs->publisher = publisher_free(fs->publisher);
+	fs->warden = warden_free(fs->warden);
 	overlay_deinit(&fs->overlay);
 	generations_deinit(&fs->generations);
 	free((char *)fs->config.mountpoint);
@@ -80,7 +82,9 @@ static int init(struct fs *fs, const struct fs_config *config)
 	if (!config->mountpoint)
 		return 0;
 	r = mountpoint_check(config->mountpoint);
-	return r ? r : publisher_fork(&fs->publisher);
+	if (!r)
+		r = publisher_fork(&fs->publisher);
+	return r ? r : warden_fork(fs->config.mountpoint, &fs->warden);
 }
 
 int fs_prepare(const struct fs_config *config, struct fs **fs)
@@ -132,7 +136,7 @@ int fs_start(struct fs *fs, struct uploads *uploads, void (*ended)(void *arg),
 	if (!r)
 		r = serve(fs, ended, arg);
 	if (!r)
-		device_read_ahead(fs);
+		device_mounted(fs);
 	return r;
 }
 

@@ -1,0 +1,116 @@
+#include "warden.h"
+
+#include "child.h"
+
+#include "tusfs/log.h"
+#include "tusfs/scoped.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What a killed daemon needs to end by itself, and how often it is helped. */
+#define PATIENCE_MS 500
+#define TRIES	    20
+
+struct warden {
+	pid_t child;
+	_Atomic dev_t *mount; /* in memory that both processes share; 0: none yet */
+};
+
+/* By the control file system, which also lets an unprivileged owner in; or, where that
+ * is not mounted, by the first half of a forced umount(2), which only root may. */
+static void abort_connection(const char *mountpoint, dev_t mount)
+{
+	SCOPED(scoped_close) int fd = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", minor(mount));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "1", 1) == 1)
+		return;
+	umount2(mountpoint, MNT_FORCE | UMOUNT_NOFOLLOW);
+}
+
+/* As long as the daemon has not ended nobody else has its store, and the mount is its.
+ */
+static bool has_ended(int pidfd)
+{
+	struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&wait, 1, PATIENCE_MS) == 1;
+}
+
+_Noreturn static void keep_watch(pid_t parent, const char *mountpoint,
+				 const _Atomic dev_t *mount)
+{
+	sigset_t death;
+	int number, pidfd;
+
+	sigemptyset(&death);
+	sigaddset(&death, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &death, NULL);
+	child_begin("tusfs-warden", parent, SIGUSR1, -1);
+	pidfd = pidfd_open(parent, 0);
+	if (pidfd < 0 || sigwait(&death, &number))
+		_exit(1);
+	for (int i = 0; i < TRIES && !has_ended(pidfd); i++)
+		if (atomic_load(mount))
+			abort_connection(mountpoint, atomic_load(mount));
+	_exit(0);
+}
+
+int warden_fork(const char *mountpoint, struct warden **warden)
+{
+	struct warden *made = calloc(1, sizeof(*made));
+	pid_t self = getpid();
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "make the warden");
+	made->mount = mmap(NULL, sizeof(*made->mount), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (made->mount == MAP_FAILED) {
+		r = failure(-errno, "make the warden's memory");
+		free(made);
+		return r;
+	}
+	made->child = fork();
+	if (made->child == 0)
+		keep_watch(self, mountpoint, made->mount);
+	if (made->child < 0) {
+		r = failure(-errno, "fork the warden");
+		munmap(made->mount, sizeof(*made->mount));
+		free(made);
+		return r;
+	}
+	*warden = made;
+	return 0;
+}
+
+void warden_watch(struct warden *warden, dev_t mount)
+{
+	atomic_store(warden->mount, mount);
+}
+
+struct warden *warden_free(struct warden *warden)
+{
+	if (!warden)
+		return NULL;
+	kill(warden->child, SIGKILL);
+	while (waitpid(warden->child, NULL, 0) < 0 && errno == EINTR)
+		;
+	munmap(warden->mount, sizeof(*warden->mount));
+	free(warden);
+	return NULL;
+}
