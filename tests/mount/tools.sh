@@ -133,6 +133,7 @@ same "$(patch "$half" 3000001 "$dir/piece")" 204 PATCH
 exec 7<"$mnt/complete/half.bin"
 rm "$mnt/complete/half.bin"
 same "$(status_of "$half")" 410 "HEAD after rm"
+same "$(stat -L -c '%h %s' /dev/fd/8 8<&8)" "0 5000000" "links and size of an open file"
 cmp <(tail -c +1000001 "$dir/large") - <&8
 exec 8<&-
 crash
@@ -149,6 +150,18 @@ mv "$file" "$dir/moved"
 cmp "$dir/moved" "$dir/large"
 same "$(attribute tus.id "$dir/moved")" "${url##*/}" "tus.id"
 same "$(status_of "$url")" 410 "HEAD after mv"
+
+step "200 folders deep: ls -R, find, du, tar, rsync, rm -r"
+folders=$(printf 'level%d/' {1..200})
+url=$(upload "$dir/small" "$(named leaf),relativePath $(base64_of "${folders}leaf")")
+same "$(ls -R "$mnt/complete/level1" | grep -c ':$')" 200 "folders of ls -R"
+same "$(find "$mnt/complete/level1" | wc -l)" 201 "names of find"
+same "$(du -a "$mnt/complete/level1" | wc -l)" 201 "lines of du -a"
+tar -C "$mnt/complete" -cf - level1 | tar -xOf - "${folders}leaf" | cmp - "$dir/small"
+rsync -aX "$mnt/complete/level1" "$dir/deep"
+same_trees "$mnt/complete/level1" "$dir/deep/level1"
+rm -r "$mnt/complete/level1"
+same "$(status_of "$url")" 410 "HEAD after rm -r"
 
 step "find -delete"
 half=$(create 5 again)
