@@ -20,4 +20,9 @@ struct check_result {
 MUST_CHECK int check_store(const char *path, bool mend, FILE *out,
 			   struct check_result *result);
 
+/* Copies the catalog of a store, which a daemon may have open, as it is at one moment
+ * to `file`: one that is whole and on disk takes the place of what was there. Refusals:
+ * GONE (the catalog is damaged), INVALID (of a newer version; logged). */
+MUST_CHECK int check_backup(const char *store, const char *file);
+
 #endif

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The program fsck.tusfs: its exit codes, and that its man page has the options of --help.
 set -euo pipefail
-: "${TUSFS:?the path of the daemon}" "${FSCK:?the path of fsck.tusfs}"
+: "${TUSFS:?the path of the daemon}" "${FSCK:?the path of fsck.tusfs}" "${BACKUP:?that of tusfs-backup}"
 page=$(cd "$(dirname "$0")/../../docs" && pwd)/fsck.tusfs.8
 store=$(mktemp -d)
 daemon=""
@@ -48,6 +48,10 @@ expect 1 --repair "$store"
 expect 0 --repair "$store"
 expect 0 "$store"
 
+"$BACKUP" "$store" "$store/copy"
+[ -s "$store/copy" ] && [ "$(find "$store" -name 'copy*' | wc -l)" = 1 ]
+rm "$store/copy"
+
 command -v mandoc >/dev/null || exit 0
 mandoc -Tlint -W warning "$page"
 options() {
@@ -55,3 +59,6 @@ options() {
 }
 diff <("$FSCK" --help | options) <(mandoc -Tascii "$page" | sed 's/.\x08//g' | options)
 "$FSCK" --help | options | grep -q -- --repair
+page=${page%/*}/tusfs-backup.8
+mandoc -Tlint -W warning "$page"
+diff <("$BACKUP" --help | options) <(mandoc -Tascii "$page" | sed 's/.\x08//g' | options)

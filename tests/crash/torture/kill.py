@@ -99,7 +99,12 @@ class KillRig:
             raise Failure(self.problems.pop(0))
 
     def end(self):
-        """Removes all, by turns through both doors, and expects an empty store."""
+        """Removes all, by turns through both doors, and expects an empty store; fsck
+        finds nothing before and after."""
+        self.daemon.stop()
+        self.wire.close()
+        store.check_fsck(self.daemon)
+        self.daemon.start()
         for record in self.book.all():
             if record.bounds.life == moves.GONE:
                 continue
@@ -115,6 +120,7 @@ class KillRig:
         self.daemon.start()
         self.daemon.stop()
         store.check_empty(self.daemon.store)
+        store.check_fsck(self.daemon)
 
     def close(self, keep):
         if self.daemon.process and self.daemon.process.poll() is None:

@@ -118,6 +118,8 @@ class PowerRig:
         self.cut_daemon.stop()
         if not self.problems:
             store.check_orphans(self.cut_daemon.store)
+            if not self.weak:
+                store.check_fsck(self.cut_daemon)
 
     def resume(self, book, check, seen):
         """Unfinished uploads can be finished after the cut."""

@@ -4,6 +4,7 @@ the catalog."""
 import os
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 
 from .daemon import Failure
@@ -74,3 +75,13 @@ def check_empty(store):
         "WHERE kind != 0 OR arriving != 0").fetchall())
     if rows:
         raise Failure(f"rows are left in file: {rows[:10]}")
+
+
+def check_fsck(daemon):
+    """fsck.tusfs, which lies beside the daemon, finds nothing in a store that nobody has
+    open."""
+    fsck = os.path.join(os.path.dirname(daemon.program), "fsck.tusfs")
+    done = subprocess.run([fsck, daemon.store], check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise Failure(f"fsck.tusfs ends with {done.returncode}:\n{done.stdout}")
