@@ -427,6 +427,22 @@ START_TEST(a_blob_whose_number_is_another_file_is_moved_aside)
 }
 END_TEST
 
+/* As in a backup, whose catalog is older than its blobs. */
+START_TEST(a_blob_with_a_number_not_given_out_yet_is_adopted)
+{
+	uint64_t num = made.foldered.num + 1;
+	char place[64];
+
+	snprintf(place, sizeof(place), "blobs/%02x/%016" PRIx64,
+		 (unsigned int)(num & 0xff), num);
+	write_file(place, 0, "ahead", 5);
+	expect_found("is a number that would be given out again");
+	expect_mended();
+	engine_expect(find_lost(num), "ahead", 5);
+	expect_others(NULL, NULL);
+}
+END_TEST
+
 START_TEST(small_bytes_without_a_row_are_adopted)
 {
 	damage_rows("DELETE FROM file WHERE num = %" PRIu64, made.small.num);
@@ -616,6 +632,7 @@ int main(void)
 		a_final_whose_parts_do_not_add_up_is_dropped,
 		a_blob_without_a_row_is_adopted,
 		a_blob_whose_number_is_another_file_is_moved_aside,
+		a_blob_with_a_number_not_given_out_yet_is_adopted,
 		small_bytes_without_a_row_are_adopted,
 		a_small_upload_with_too_few_bytes_is_dropped,
 		a_blob_that_is_too_long_is_cut,
