@@ -205,18 +205,16 @@ int catalog_checkpoint(struct catalog *catalog)
 	struct conn *conn = catalog->checkpointer;
 	int frames = 0, copied = 0, page = 4096, rc;
 
-	rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
-				       &frames, &copied);
+	rc = committer_copy_log(&catalog->committer, conn, SQLITE_CHECKPOINT_PASSIVE,
+				&frames, &copied);
 	if (rc == SQLITE_OK && copied == frames && frames > ROOM_LOG_MAX / page) {
-		rc = sqlite3_wal_checkpoint_v2(
-			conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
+		rc = committer_copy_log(&catalog->committer, conn,
+					SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
 		if (rc == SQLITE_OK)
 			room_lost(&catalog->room);
 	}
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		return 0; /* somebody reads the old log: the next time will do */
-	if (rc == SQLITE_IOERR_FSYNC)
-		atomic_store(&catalog->committer.lost, true);
 	return conn_failure(conn, rc, "checkpoint");
 }
 

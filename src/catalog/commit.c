@@ -44,11 +44,26 @@ void committer_init(struct committer *committer, struct conn *conn, struct room 
 	atomic_init(&committer->lost, false);
 	committer->last = &committer->first;
 	pthread_mutex_init(&committer->mutex, NULL);
+	pthread_mutex_init(&committer->copying, NULL);
 }
 
 void committer_release(struct committer *committer)
 {
 	pthread_mutex_destroy(&committer->mutex);
+	pthread_mutex_destroy(&committer->copying);
+}
+
+/* The pages of a log whose sync failed count as written from then on, to SQLite and to
+ * the kernel. */
+int committer_copy_log(struct committer *committer, struct conn *conn, int mode,
+		       int *frames, int *copied)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->copying);
+	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, frames, copied);
+
+	if (rc == SQLITE_IOERR_FSYNC)
+		atomic_store(&committer->lost, true);
+	return rc;
 }
 
 static int run(struct conn *conn, enum statement statement)
@@ -91,8 +106,8 @@ static int mend(struct committer *committer)
 
 	if (!atomic_load(&committer->lost))
 		return 0;
-	rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-				       NULL);
+	rc = committer_copy_log(committer, conn, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+				NULL);
 	if (rc != SQLITE_OK)
 		return conn_failure(conn, rc, "checkpoint after a failed sync");
 	atomic_store(&committer->lost, false);
@@ -143,8 +158,8 @@ static int try_one(struct committer *committer, struct change *change)
 static int restart_log(struct committer *committer)
 {
 	struct conn *conn = committer->conn;
-	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_RESTART,
-					   NULL, NULL);
+	int rc = committer_copy_log(committer, conn, SQLITE_CHECKPOINT_RESTART, NULL,
+				    NULL);
 
 	return rc == SQLITE_OK ? 0
 			       : conn_failure(conn, rc, "checkpoint on a full disk");
@@ -227,9 +242,9 @@ static void follow(struct committer *committer)
 		return; /* it was logged, and the next commit comes here again */
 	committer->followed = committer->frames;
 	if (!room_follow(committer->room, (uint64_t)committer->frames * FRAME_BYTES,
-			 pages * PAGE_BYTES))
-		sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
-					  NULL, NULL);
+			 pages * PAGE_BYTES) &&
+	    committer_copy_log(committer, conn, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL))
+		log_debug("the log will be copied later");
 }
 
 /* Takes all who wait by now. */

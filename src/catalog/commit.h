@@ -11,12 +11,14 @@
 struct change;
 
 struct committer {
-	struct conn *conn;     /* only the leader's, as the next three */
-	bool full;	       /* what synchronous is set to */
-	int frames;	       /* pages in the log after the last commit */
-	int followed;	       /* pages in it when `room` was told last */
-	struct room *room;     /* borrowed */
-	atomic_bool lost;      /* a sync of the log failed: see mend() */
+	struct conn *conn; /* only the leader's, as the next three */
+	bool full;	   /* what synchronous is set to */
+	int frames;	   /* pages in the log after the last commit */
+	int followed;	   /* pages in it when `room` was told last */
+	struct room *room; /* borrowed */
+	atomic_bool lost;  /* a sync of the log failed: see mend() */
+	/* Held by whoever copies the log: SQLite turns a second one away at once. */
+	pthread_mutex_t copying;
 	pthread_mutex_t mutex; /* protects the rest */
 	struct change *first, **last;
 	bool led; /* a leader is at work, or chosen */
@@ -25,6 +27,10 @@ struct committer {
 /* The connection and the room stay the caller's. */
 void committer_init(struct committer *committer, struct conn *conn, struct room *room);
 void committer_release(struct committer *committer);
+/* Copies the log on a connection, as sqlite3_wal_checkpoint_v2() does with `mode`;
+ * *frames and *copied may be NULL. Returns SQLite's result. Thread-safe. */
+MUST_CHECK int committer_copy_log(struct committer *committer, struct conn *conn,
+				  int mode, int *frames, int *copied);
 /* As catalog_commit(). */
 MUST_CHECK int committer_commit(struct committer *committer, bool durable,
 				catalog_apply *apply, void *arg);

@@ -119,6 +119,8 @@ static int keep_numbered(struct salvage *salvage)
 	while (rest && one && !r && !whole && num <= (int64_t)salvage->last) {
 		sqlite3_bind_int64(rest, 1, num);
 		r = keep_all(salvage, rest, &num, &whole);
+		if ((uint64_t)num + GUESSES > salvage->last)
+			salvage->last = (uint64_t)num + GUESSES;
 		if (!r && !whole)
 			r = probe(salvage, one, &num);
 	}

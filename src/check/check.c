@@ -190,7 +190,7 @@ static int move_strangers(struct check *check)
 static int mend_files(struct check *check)
 {
 	SCOPED(scoped_catalog_look_close) struct conn *conn = NULL;
-	enum catalog_state state;
+	enum catalog_state state = CATALOG_WHOLE;
 	int r = damage_resume(check);
 
 	if (!r)
@@ -201,6 +201,7 @@ static int mend_files(struct check *check)
 		r = tell_end(check);
 	if (!r)
 		r = damage_judge(check, &state, &conn);
+	check->nothing = state == CATALOG_NONE;
 	if (r || state == CATALOG_WHOLE || state == CATALOG_NONE)
 		return r;
 	return damage_replace(check, state);
@@ -250,19 +251,15 @@ static int mend_rows(struct check *check)
 	return r ? r : catalog_mend_rows(conn, check_found, cut, check);
 }
 
+/* The rows first: a start after a power cut removes the blobs that the catalog cannot
+ * know, and an older catalog may have been put beside them. */
 static int mend_all(struct check *check)
 {
-	uint64_t before;
 	int r = with_store(check, mend_files);
 
-	if (!r)
-		r = start_and_stop(check->path);
-	before = check->found;
-	if (!r)
+	if (!r && !check->nothing)
 		r = with_store(check, mend_rows);
-	if (!r && check->found > before)
-		r = start_and_stop(check->path);
-	return r;
+	return r ? r : start_and_stop(check->path);
 }
 
 /* What a look afterwards still finds is told once more. */

@@ -5,6 +5,7 @@
 #include "tusfs/catalog_check.h"
 #include "tusfs/store.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct strings {
@@ -20,6 +21,7 @@ struct check {
 	struct blob_fact *blobs;
 	size_t blobs_count, blobs_room;
 	uint64_t last; /* the highest number of a blob */
+	bool nothing;  /* there is neither catalog nor blob */
 	struct strings strangers;
 };
 

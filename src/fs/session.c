@@ -164,6 +164,8 @@ struct fs *fs_stop(struct fs *fs)
 	fs->watcher = watcher_stop(fs->watcher);
 	publisher_stop(fs->publisher);
 	workers_stop(&fs->workers);
+	if (fs->warden)
+		warden_watch(fs->warden, 0);
 	device_unmount(fs);
 	if (fs->session)
 		fuse_session_destroy(fs->session);

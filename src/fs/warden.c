@@ -10,23 +10,36 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* What a killed daemon needs to end by itself, and how often it is helped. */
 #define PATIENCE_MS 500
 #define TRIES	    20
+/* Of the kernel's fs/fuse/control.c; no header has it. */
+#define FUSE_CTL_SUPER_MAGIC 0x65735543
 
 struct warden {
 	pid_t child;
 	_Atomic dev_t *mount; /* in memory that both processes share; 0: none yet */
 };
+
+/* Where it is, a connection that is not listed has ended. */
+static bool control_is_mounted(void)
+{
+	struct statfs control;
+
+	return statfs("/sys/fs/fuse/connections", &control) == 0 &&
+	       control.f_type == FUSE_CTL_SUPER_MAGIC;
+}
 
 /* By the control file system, which also lets an unprivileged owner in; or, where that
  * is not mounted, by the first half of a forced umount(2), which only root may. */
@@ -37,9 +50,8 @@ static void abort_connection(const char *mountpoint, dev_t mount)
 
 	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", minor(mount));
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, "1", 1) == 1)
-		return;
-	umount2(mountpoint, MNT_FORCE | UMOUNT_NOFOLLOW);
+	if (fd >= 0 ? write(fd, "1", 1) < 0 : !control_is_mounted())
+		umount2(mountpoint, MNT_FORCE | UMOUNT_NOFOLLOW);
 }
 
 /* As long as the daemon has not ended nobody else has its store, and the mount is its.
@@ -55,15 +67,19 @@ _Noreturn static void keep_watch(pid_t parent, const char *mountpoint,
 				 const _Atomic dev_t *mount)
 {
 	sigset_t death;
-	int number, pidfd;
+	siginfo_t info;
+	int pidfd;
 
 	sigemptyset(&death);
 	sigaddset(&death, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &death, NULL);
 	child_begin("tusfs-warden", parent, SIGUSR1, -1);
 	pidfd = pidfd_open(parent, 0);
-	if (pidfd < 0 || sigwait(&death, &number))
+	if (pidfd < 0)
 		_exit(1);
+	do /* anybody else's signal is not meant */
+		info.si_pid = 0;
+	while (sigwaitinfo(&death, &info) < 0 || info.si_pid != parent);
 	for (int i = 0; i < TRIES && !has_ended(pidfd); i++)
 		if (atomic_load(mount))
 			abort_connection(mountpoint, atomic_load(mount));

@@ -19,7 +19,7 @@ struct warden;
 
 /* Forks the child. The caller owns *warden; `mountpoint` is borrowed. */
 MUST_CHECK int warden_fork(const char *mountpoint, struct warden **warden);
-/* Tells it which mount there is now: its st_dev. */
+/* Tells it which mount there is now: its st_dev; 0: none, or no longer. */
 void warden_watch(struct warden *warden, dev_t mount);
 /* Ends the child. Call when the mount is gone. Takes and returns NULL. */
 struct warden *warden_free(struct warden *warden);

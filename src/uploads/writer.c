@@ -143,7 +143,8 @@ static int open_bytes(struct upload_writer *writer, uint64_t end)
 	if (!writer->file.small) {
 		writer->written = writer->pushed = end;
 		r = open_blob(writer, end);
-		return r ? r : reserve(writer);
+		/* what a crash left is taken over as it is */
+		return r || end > writer->start ? r : reserve(writer);
 	}
 	writer->buffer = malloc(writer->file.length);
 	if (!writer->buffer)
@@ -238,7 +239,7 @@ int upload_writer_open(struct uploads *uploads, struct upload_id id,
 int writer_adopt(struct uploads *uploads, struct upload_id id, uint64_t offset,
 		 uint64_t to, struct upload_writer **writer)
 {
-	struct upload_append append = {.offset = offset};
+	struct upload_append append = {.offset = offset, .size_known = true};
 
 	return writer_open(uploads, id, &append, to, writer);
 }

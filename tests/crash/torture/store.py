@@ -78,9 +78,11 @@ def check_empty(store):
 
 
 def check_fsck(daemon):
-    """fsck.tusfs, which lies beside the daemon, finds nothing in a store that nobody has
-    open."""
-    fsck = os.path.join(os.path.dirname(daemon.program), "fsck.tusfs")
+    """fsck.tusfs, which lies beside the daemon or above it, finds nothing in a store that
+    nobody has open."""
+    folder = os.path.dirname(os.path.abspath(daemon.program))
+    while not os.path.exists(fsck := os.path.join(folder, "fsck.tusfs")) and folder != "/":
+        folder = os.path.dirname(folder)
     done = subprocess.run([fsck, daemon.store], check=False, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
