@@ -174,6 +174,10 @@ START_TEST(a_store_without_its_catalog_is_refused_and_left_alone)
 	ck_assert_int_eq(rename(path, away), 0);
 	ck_assert_int_eq(uploads_open(temp_dir_path(), &engine_config, &none),
 			 REFUSED_GONE);
+	/* nor is one without bytes, as a restore that broke off leaves */
+	scoped_close(&(int){open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)});
+	ck_assert_int_eq(uploads_open(temp_dir_path(), &engine_config, &none),
+			 REFUSED_GONE);
 	ck_assert_int_eq(rename(away, path), 0);
 	engine_open();
 	engine_expect(file.num, "x", 1);
