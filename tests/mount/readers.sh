@@ -23,9 +23,9 @@ repeat() {
 }
 
 look_around() {
-	find "$mnt" -ignore_readdir_race -printf '%p %s %l\n' >"$dir/found"
+	find "$mnt" -ignore_readdir_race -printf '%p %s\n' >"$dir/found"
 	ls -fR "$mnt" >/dev/null
-	grep -q "stay/9 31 " "$dir/found"
+	grep -q "stay/9 31$" "$dir/found"
 	stat "$complete/stay"/[1-6] >/dev/null
 }
 
