@@ -35,6 +35,8 @@ struct store *store_close(struct store *store);
 char *store_path(const struct store *store, const char *name);
 /* Whether there is a file of that name in the store's folder. */
 bool store_has(const struct store *store, const char *name);
+/* The same, and that it is not empty, as a restore that broke off leaves it. */
+bool store_has_bytes(const struct store *store, const char *name);
 /* Whether there is a blob, or something that should be one. */
 MUST_CHECK int store_has_blobs(struct store *store, bool *has);
 /* Writes out all that the file system holds in memory, and waits for it. */

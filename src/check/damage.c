@@ -9,22 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define ASIDE_MAX 10000
 
 static char *path_of(struct check *check, const char *name)
 {
 	return store_path(check->store, name);
-}
-
-/* A file of no bytes is what a restore that broke off leaves, for example. */
-static bool is_there(struct check *check)
-{
-	SCOPED(scoped_free) char *path = path_of(check, "catalog.db");
-	struct stat found;
-
-	return path && (stat(path, &found) == 0 ? found.st_size > 0 : errno != ENOENT);
 }
 
 static enum catalog_state missing(struct check *check)
@@ -44,7 +34,7 @@ int damage_judge(struct check *check, enum catalog_state *state, struct conn **c
 	if (!path)
 		return failure(-ENOMEM, "open catalog");
 	*state = CATALOG_WHOLE;
-	if (!is_there(check)) {
+	if (!store_has_bytes(check->store, "catalog.db")) {
 		*state = missing(check);
 		return 0;
 	}

@@ -54,8 +54,7 @@ static void abort_connection(const char *mountpoint, dev_t mount)
 		umount2(mountpoint, MNT_FORCE | UMOUNT_NOFOLLOW);
 }
 
-/* As long as the daemon has not ended nobody else has its store, and the mount is its.
- */
+/* Until then the daemon's descriptor keeps the connection, and so its number. */
 static bool has_ended(int pidfd)
 {
 	struct pollfd wait = {.fd = pidfd, .events = POLLIN};

@@ -185,6 +185,14 @@ bool store_has(const struct store *store, const char *name)
 	return faccessat(store->fd, name, F_OK, 0) == 0 || errno != ENOENT;
 }
 
+bool store_has_bytes(const struct store *store, const char *name)
+{
+	struct stat found;
+
+	return fstatat(store->fd, name, &found, 0) == 0 ? found.st_size > 0
+							: errno != ENOENT;
+}
+
 int store_sync(const struct store *store)
 {
 	if (syncfs(store->fd) < 0)

@@ -4,19 +4,10 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 
 /* What is left on the disk before nothing new is taken in: for the rows and folders
  * that come with it. */
 #define ROOM_MARGIN (UINT64_C(1024) * 1024)
-
-/* A file of no bytes is what a restore that broke off leaves. */
-static bool is_there(const char *path)
-{
-	struct stat found;
-
-	return stat(path, &found) == 0 ? found.st_size > 0 : errno != ENOENT;
-}
 
 /* A new catalog is only for a store that never had one. Refusals: GONE. */
 static int refuse_lost_catalog(struct uploads *uploads, const char *path)
@@ -28,7 +19,7 @@ static int refuse_lost_catalog(struct uploads *uploads, const char *path)
 		log_error("fsck.tusfs --repair did not come to its end: run it again");
 		return REFUSED_GONE;
 	}
-	if (is_there(path))
+	if (store_has_bytes(uploads->store, "catalog.db"))
 		return 0;
 	if (!used)
 		r = store_has_blobs(uploads->store, &used);
