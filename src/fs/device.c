@@ -151,6 +151,16 @@ static int mount_and_use(struct fs *fs, int *fd)
 	return r;
 }
 
+/* Without a question to the daemon, which nobody would answer yet. */
+static void tell_warden(const struct fs *fs)
+{
+	struct statx root;
+
+	if (statx(AT_FDCWD, fs->config.mountpoint, AT_STATX_DONT_SYNC, 0, &root) == 0)
+		warden_watch(fs->warden,
+			     makedev(root.stx_dev_major, root.stx_dev_minor));
+}
+
 int device_mount(struct fs *fs)
 {
 	SCOPED(scoped_close) int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -159,9 +169,11 @@ int device_mount(struct fs *fs)
 	if (fd < 0)
 		return failure(-errno, "open /dev/fuse");
 	r = mount_and_use(fs, &fd);
-	if (!r)
-		passthrough_init(&fs->passthrough, !fs->by_helper, fs->config.source);
-	return r;
+	if (r)
+		return r;
+	tell_warden(fs);
+	passthrough_init(&fs->passthrough, !fs->by_helper, fs->config.source);
+	return 0;
 }
 
 void device_unmount(struct fs *fs)
@@ -197,5 +209,4 @@ void device_mounted(struct fs *fs)
 	if (stat(fs->config.mountpoint, &root) < 0)
 		return; /* it has been unmounted already */
 	set_read_ahead(root.st_dev);
-	warden_watch(fs->warden, root.st_dev);
 }

@@ -92,10 +92,13 @@ class Daemon:
                 raise Failure("the daemon says: " + line)
 
     def kill(self):
-        """SIGKILL; its child must not outlive it."""
+        """SIGKILL; its children must not outlive it."""
         children = _children(self.process.pid)
         self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            raise Failure("the killed daemon does not end") from None
         for child in children:
             self._expect_end(child)
         self.reader.join()
