@@ -17,8 +17,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define READ_AHEAD_KIB 1024 /* the largest request is as large */
-
 /* The end of a socket is the end of the session, as ENODEV is that of the device. */
 static ssize_t read_request(int fd, void *buffer, size_t size, void *arg)
 {
@@ -151,14 +149,31 @@ static int mount_and_use(struct fs *fs, int *fd)
 	return r;
 }
 
-/* Without a question to the daemon, which nobody would answer yet. */
-static void tell_warden(const struct fs *fs)
+static void set_read_ahead(dev_t mount)
+{
+	SCOPED(scoped_close) int fd = -1;
+	char path[64], value[16];
+
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(mount),
+		 minor(mount));
+	snprintf(value, sizeof(value), "%d", DEVICE_READ_AHEAD / 1024);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		log_debug("set %s: %s", path, strerror(errno));
+}
+
+/* Asks nothing of the daemon: nobody would answer yet, and this thread must never wait
+ * for an answer (see warden.h). */
+static void tell_mount(const struct fs *fs)
 {
 	struct statx root;
+	dev_t mount;
 
-	if (statx(AT_FDCWD, fs->config.mountpoint, AT_STATX_DONT_SYNC, 0, &root) == 0)
-		warden_watch(fs->warden,
-			     makedev(root.stx_dev_major, root.stx_dev_minor));
+	if (statx(AT_FDCWD, fs->config.mountpoint, AT_STATX_DONT_SYNC, 0, &root) < 0)
+		return; /* it has been unmounted already */
+	mount = makedev(root.stx_dev_major, root.stx_dev_minor);
+	warden_watch(fs->warden, mount);
+	set_read_ahead(mount);
 }
 
 int device_mount(struct fs *fs)
@@ -171,7 +186,7 @@ int device_mount(struct fs *fs)
 	r = mount_and_use(fs, &fd);
 	if (r)
 		return r;
-	tell_warden(fs);
+	tell_mount(fs);
 	passthrough_init(&fs->passthrough, !fs->by_helper, fs->config.source);
 	return 0;
 }
@@ -187,26 +202,4 @@ void device_unmount(struct fs *fs)
 	else if (!atomic_load(&fs->workers.gone) &&
 		 mountpoint_detach(fs->config.mountpoint))
 		log_warning("%s stays mounted", fs->config.mountpoint);
-}
-
-static void set_read_ahead(dev_t mount)
-{
-	SCOPED(scoped_close) int fd = -1;
-	char path[64], value[16];
-
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(mount),
-		 minor(mount));
-	snprintf(value, sizeof(value), "%d", READ_AHEAD_KIB);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
-		log_debug("set %s: %s", path, strerror(errno));
-}
-
-void device_mounted(struct fs *fs)
-{
-	struct stat root;
-
-	if (stat(fs->config.mountpoint, &root) < 0)
-		return; /* it has been unmounted already */
-	set_read_ahead(root.st_dev);
 }

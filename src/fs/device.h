@@ -6,15 +6,18 @@
 
 /* Makes fs->session, without a connection. */
 MUST_CHECK int device_session(struct fs *fs);
-/* Mounts; where only fusermount3(1) may, with its help. Tells the warden of the mount:
- * from the first served request on, a kill may need it. */
+/* The kernel's readahead on the mount, in bytes: as large as the largest request. Reads
+ * that come through the daemon gain half over the 128 KiB that it gives FUSE. The
+ * kernel takes the lesser of the device's own and of what the answer to FUSE_INIT says.
+ */
+#define DEVICE_READ_AHEAD (1024 * 1024)
+
+/* Mounts; where only fusermount3(1) may, with its help. Sets the readahead, and tells
+ * the warden of the mount. Call before requests are served. */
 MUST_CHECK int device_mount(struct fs *fs);
 /* Serves on a descriptor, which it takes over, instead of a mount. */
 MUST_CHECK int device_use(struct fs *fs, int fd);
 /* Unmounts, unless somebody else has. Call when nobody serves requests. */
 void device_unmount(struct fs *fs);
-/* Asks the kernel to read ahead further than the 128 KiB that it gives FUSE: reads that
- * come through the daemon gain half. Call when requests are served. */
-void device_mounted(struct fs *fs);
 
 #endif

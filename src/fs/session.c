@@ -20,6 +20,7 @@ static void op_init(void *arg, struct fuse_conn_info *conn)
 {
 	struct fs *fs = arg;
 
+	conn->max_readahead = DEVICE_READ_AHEAD;
 	passthrough_negotiate(&fs->passthrough, conn);
 }
 
@@ -133,11 +134,7 @@ int fs_start(struct fs *fs, struct uploads *uploads, void (*ended)(void *arg),
 
 	if (!r)
 		r = device_mount(fs);
-	if (!r)
-		r = serve(fs, ended, arg);
-	if (!r)
-		device_mounted(fs);
-	return r;
+	return r ? r : serve(fs, ended, arg);
 }
 
 int fs_start_on(struct fs *fs, struct uploads *uploads, int fd)

@@ -7,7 +7,9 @@
  * daemon hold the lock of its store. Aborting the connection frees all of them
  * (Documentation/filesystems/fuse.rst, "Aborting a filesystem connection").
  *
- * It is forked before there is a thread or the device is open. */
+ * It is forked before there is a thread or the device is open, by the main thread. That
+ * thread's end is what it sees (PR_SET_PDEATHSIG): so the main thread itself must never
+ * call into the mount. */
 #ifndef TUSFS_FS_WARDEN_H
 #define TUSFS_FS_WARDEN_H
 

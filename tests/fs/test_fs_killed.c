@@ -173,7 +173,7 @@ START_TEST(a_killed_daemon_ends_though_its_threads_wait_for_it)
 }
 END_TEST
 
-/* It looks at its own mount then, as the first program that does. */
+/* It must not be waiting for an answer of its own then. */
 START_TEST(a_daemon_that_is_killed_while_it_mounts_ends)
 {
 	make_mountpoint();
