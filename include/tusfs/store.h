@@ -29,6 +29,8 @@ MUST_CHECK int store_open(const char *path, struct store **store);
  * it. Refusals: BUSY, NOT_FOUND (no such folder, or there is nothing of a store in it).
  */
 MUST_CHECK int store_open_to_look(const char *path, struct store **store);
+/* The same, but a lock that is missing is made. */
+MUST_CHECK int store_open_to_mend(const char *path, struct store **store);
 struct store *store_close(struct store *store);
 /* The path of a file in the store's folder, such as the catalog; the caller frees it.
  */

@@ -166,7 +166,8 @@ static int look_inside(struct check *check)
 /* Runs a step with the store open. */
 static int with_store(struct check *check, int (*step)(struct check *check))
 {
-	int r = store_open_to_look(check->path, &check->store);
+	int r = check->mend ? store_open_to_mend(check->path, &check->store)
+			    : store_open_to_look(check->path, &check->store);
 
 	if (!r)
 		r = step(check);
@@ -278,7 +279,7 @@ static int mend_and_look(struct check *check, struct check_result *result)
 
 int check_store(const char *path, bool mend, FILE *out, struct check_result *result)
 {
-	struct check check = {.path = path, .out = out};
+	struct check check = {.path = path, .mend = mend, .out = out};
 	struct check_result made = {0};
 	int r;
 

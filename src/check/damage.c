@@ -102,25 +102,47 @@ static int link_file(struct check *check, const char *name, const char *to_name)
 	return failure(-errno, "keep %s as %s", path, to);
 }
 
-/* Keeps the damaged catalog and its log under a free name, which is written to `name`.
- */
-static int keep_aside(struct check *check, char *name, size_t size)
+/* Keeps a file under a free name as well, which is written to `kept`. */
+static int keep_file(struct check *check, const char *name, char *kept, size_t size)
 {
-	SCOPED(scoped_free) char *log = NULL;
 	int r = REFUSED_EXISTS;
 
 	for (int n = 1; r == REFUSED_EXISTS && n < ASIDE_MAX; n++) {
-		snprintf(name, size, "catalog.db.damaged-%d", n);
-		r = link_file(check, "catalog.db", name);
+		snprintf(kept, size, "%s.damaged-%d", name, n);
+		r = link_file(check, name, kept);
 	}
+	return r > 0 ? failure(-EEXIST, "keep %s", name) : r;
+}
+
+/* Keeps the damaged catalog and its log. */
+static int keep_catalog(struct check *check, char *kept, size_t size)
+{
+	SCOPED(scoped_free) char *log = NULL;
+	int r = keep_file(check, "catalog.db", kept, size);
+
 	if (r)
-		return r < 0 ? r : failure(-EEXIST, "keep the damaged catalog");
-	if (asprintf(&log, "%s-wal", name) < 0) {
+		return r;
+	if (asprintf(&log, "%s-wal", kept) < 0) {
 		log = NULL;
 		return failure(-ENOMEM, "keep the damaged catalog");
 	}
 	r = link_file(check, "catalog.db-wal", log);
 	return r < 0 ? r : sync_store(check);
+}
+
+/* What the log holds is of no use to a new catalog, but perhaps to somebody. */
+static int keep_lone_log(struct check *check)
+{
+	char kept[64];
+	int r;
+
+	if (!store_has_bytes(check->store, "catalog.db-wal"))
+		return 0;
+	r = keep_file(check, "catalog.db-wal", kept, sizeof(kept));
+	if (r)
+		return r;
+	fprintf(check->out, "the log of the missing catalog is kept as %s\n", kept);
+	return sync_store(check);
 }
 
 /* ---- the replacement ---- */
@@ -169,11 +191,11 @@ static int make_new(struct check *check, const char *aside)
 int damage_replace(struct check *check, enum catalog_state state)
 {
 	char aside[64];
-	int r = 0;
+	bool damaged = state == CATALOG_DAMAGED;
+	int r = damaged ? keep_catalog(check, aside, sizeof(aside))
+			: keep_lone_log(check);
 
-	if (state == CATALOG_DAMAGED)
-		r = keep_aside(check, aside, sizeof(aside));
 	if (!r)
-		r = make_new(check, state == CATALOG_DAMAGED ? aside : NULL);
+		r = make_new(check, damaged ? aside : NULL);
 	return r ? r : put_into_place(check);
 }

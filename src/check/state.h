@@ -15,6 +15,7 @@ struct strings {
 
 struct check {
 	const char *path;
+	bool mend;
 	FILE *out;
 	uint64_t found;
 	struct store *store; /* locked, while it is looked at */

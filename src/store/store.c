@@ -137,7 +137,14 @@ static int look_for_blobs(struct store *store)
 	return 0;
 }
 
-int store_open_to_look(const char *path, struct store **store)
+/* A store whose lock got lost, as in a copy of it, must not be mended while a daemon
+ * starts on it. */
+static int lock_to_mend(struct store *store)
+{
+	return store->lock_fd < 0 ? take_lock(store) : 0;
+}
+
+static int open_found(const char *path, bool mend, struct store **store)
 {
 	SCOPED(scoped_store_close) struct store *made = calloc(1, sizeof(*made));
 	int r;
@@ -152,9 +159,21 @@ int store_open_to_look(const char *path, struct store **store)
 		r = look_for_lock(made);
 	if (!r)
 		r = look_for_blobs(made);
+	if (!r && mend)
+		r = lock_to_mend(made);
 	if (!r)
 		*store = STEAL(made);
 	return r;
+}
+
+int store_open_to_look(const char *path, struct store **store)
+{
+	return open_found(path, false, store);
+}
+
+int store_open_to_mend(const char *path, struct store **store)
+{
+	return open_found(path, true, store);
 }
 
 struct store *store_close(struct store *store)

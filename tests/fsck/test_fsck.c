@@ -576,6 +576,22 @@ START_TEST(a_catalog_missing_from_blobs_alone_is_refused_and_made_anew)
 }
 END_TEST
 
+START_TEST(a_log_without_its_catalog_is_kept)
+{
+	SCOPED(scoped_free) uint8_t *noise = engine_noise(4096, 9);
+	SCOPED(scoped_free) char *kept = temp_dir_join("catalog.db-wal.damaged-1");
+	struct stat found;
+
+	remove_catalog();
+	write_file("catalog.db-wal", 0, noise, 4096);
+	expect_found("the catalog is missing");
+	expect_mended();
+	ck_assert_int_eq(stat(kept, &found), 0);
+	ck_assert_int_eq(found.st_size, 4096);
+	engine_expect(find_lost(made.whole.num), made.bytes, SIZE);
+}
+END_TEST
+
 START_TEST(a_catalog_whose_first_page_is_garbage_is_replaced)
 {
 	SCOPED(scoped_free) uint8_t *noise = engine_noise(4096, 9);
@@ -660,6 +676,7 @@ int main(void)
 		states_counts_and_roots_that_are_wrong_are_put_right,
 		a_missing_catalog_is_made_anew_from_the_blobs,
 		a_catalog_missing_from_blobs_alone_is_refused_and_made_anew,
+		a_log_without_its_catalog_is_kept,
 		a_catalog_whose_first_page_is_garbage_is_replaced,
 		what_can_be_read_of_a_damaged_catalog_is_kept,
 		a_repair_that_was_interrupted_is_ended,

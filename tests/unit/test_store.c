@@ -78,6 +78,20 @@ START_TEST(a_store_has_one_owner_at_a_time)
 }
 END_TEST
 
+START_TEST(a_store_that_lost_its_lock_is_locked_while_it_is_mended)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("store");
+	SCOPED(scoped_free) char *lock = temp_dir_join("store/lock");
+	struct store *store = open_store(), *second = NULL;
+
+	ck_assert_ptr_null(store_close(store));
+	ck_assert_int_eq(unlink(lock), 0);
+	ck_assert_int_eq(store_open_to_mend(path, &store), 0);
+	ck_assert_int_eq(store_open(path, &second), REFUSED_BUSY);
+	ck_assert_ptr_null(store_close(store));
+}
+END_TEST
+
 START_TEST(the_lock_of_a_process_that_died_is_free)
 {
 	pid_t child = fork();
@@ -358,6 +372,7 @@ int main(void)
 	const TTest *tests[] = {
 		a_new_store_has_every_folder_and_is_private,
 		a_store_has_one_owner_at_a_time,
+		a_store_that_lost_its_lock_is_locked_while_it_is_mended,
 		the_lock_of_a_process_that_died_is_free,
 		a_half_made_store_is_completed,
 		a_place_that_cannot_be_a_store_fails,
