@@ -146,6 +146,9 @@ MUST_CHECK int catalog_remove_body(struct conn *conn, uint64_t num);
 MUST_CHECK int catalog_add_trash(struct conn *conn, uint64_t blob);
 MUST_CHECK int catalog_trash(struct conn *conn, uint64_t *blobs, size_t room,
 			     size_t *count);
+/* Writes a row as it is, so that a durable commit has something to write: with it, all
+ * that was committed before becomes durable. */
+MUST_CHECK int catalog_touch_trash(struct conn *conn, uint64_t blob);
 MUST_CHECK int catalog_remove_trash(struct conn *conn, uint64_t blob);
 
 /* ---- the rest ---- */

@@ -178,6 +178,14 @@ int catalog_trash(struct conn *conn, uint64_t *blobs, size_t room, size_t *count
 	return query_nums(&q, blobs, room, count);
 }
 
+int catalog_touch_trash(struct conn *conn, uint64_t blob)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, STMT_TOUCH_TRASH);
+
+	query_u64(&q, 1, blob);
+	return query_run(&q);
+}
+
 int catalog_remove_trash(struct conn *conn, uint64_t blob)
 {
 	SCOPED(query_end) struct query q = query_begin(conn, STMT_REMOVE_TRASH);

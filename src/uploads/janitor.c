@@ -33,6 +33,22 @@ static int list_trash(struct uploads *uploads, struct trash *trash)
 	return catalog_trash(conn, trash->blobs, TRASH_BATCH, &trash->count);
 }
 
+static int apply_touched(struct conn *conn, void *arg)
+{
+	const struct trash *trash = arg;
+
+	return catalog_touch_trash(conn, trash->blobs[0]);
+}
+
+/* A power cut must not bring back the row of an upload whose blob is gone. With
+ * SYNC_ALWAYS no row was removed without a sync; SYNC_NEVER promises nothing. */
+static int sync_removals(struct uploads *uploads, const struct trash *trash)
+{
+	if (uploads->config.sync != SYNC_FINISH)
+		return 0;
+	return catalog_commit(uploads->catalog, true, apply_touched, (void *)trash);
+}
+
 static int apply_emptied(struct conn *conn, void *arg)
 {
 	const struct trash *trash = arg;
@@ -67,7 +83,9 @@ static int empty_trash(struct uploads *uploads)
 		r = list_trash(uploads, &trash);
 		if (r || !trash.count)
 			return r;
-		r = remove_blobs(uploads, &trash);
+		r = sync_removals(uploads, &trash);
+		if (!r)
+			r = remove_blobs(uploads, &trash);
 		fault_point("blobs removed, and not forgotten");
 		if (!r)
 			r = catalog_commit(uploads->catalog, false, apply_emptied,

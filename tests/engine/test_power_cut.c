@@ -9,9 +9,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +27,8 @@ int __real_syncfs(int fd);
 int __wrap_syncfs(int fd);
 
 static unsigned int fsyncs, syncfses;
+static atomic_uint log_syncs;
+static unsigned int log_syncs_at_unlink;
 
 int __wrap_fsync(int fd)
 {
@@ -36,6 +40,27 @@ int __wrap_syncfs(int fd)
 {
 	syncfses++;
 	return __real_syncfs(fd);
+}
+
+int __real_unlinkat(int folder, const char *path, int flags);
+int __wrap_unlinkat(int folder, const char *path, int flags);
+
+int __wrap_unlinkat(int folder, const char *path, int flags)
+{
+	log_syncs_at_unlink = atomic_load(&log_syncs);
+	return __real_unlinkat(folder, path, flags);
+}
+
+/* In the place of the C library's, also for SQLite. */
+__attribute__((visibility("default"))) int fdatasync(int fd)
+{
+	char link[64], path[512] = "";
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof(path) - 1) > 0 &&
+	    strstr(path, "catalog.db-wal"))
+		atomic_fetch_add(&log_syncs, 1);
+	return (int)syscall(SYS_fdatasync, fd);
 }
 
 static void forge_boot_id(void)
@@ -206,6 +231,24 @@ START_TEST(the_removal_of_a_blob_is_synced_with_its_folder)
 }
 END_TEST
 
+/* Or a power cut could bring back an upload without its bytes. */
+START_TEST(with_sync_finish_a_removal_is_synced_before_its_blob_goes)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 4);
+	SCOPED(file_release) struct file file = {0};
+	unsigned int before;
+
+	reopen_at(SYNC_FINISH);
+	file = engine_create(FILE_PLAIN, "x", SIZE);
+	engine_append(file.id, 0, bytes, SIZE);
+	before = atomic_load(&log_syncs);
+	log_syncs_at_unlink = 0;
+	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+	ck_assert_int_eq(uploads_clean(engine), 0);
+	ck_assert_uint_gt(log_syncs_at_unlink, before);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
@@ -214,6 +257,7 @@ int main(void)
 		an_offset_is_trusted_by_the_level_of_the_run_that_was_cut,
 		a_run_that_promised_less_leaves_nothing_unsynced_to_one_that_promises_more,
 		the_removal_of_a_blob_is_synced_with_its_folder,
+		with_sync_finish_a_removal_is_synced_before_its_blob_goes,
 	};
 
 	return RUN_TESTS(tests, engine_setup, engine_teardown);
