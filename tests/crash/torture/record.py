@@ -88,7 +88,8 @@ class Record:
                 chosen = []
             if moment <= until:
                 chosen.append(bounds)
-        return chosen
+        # a client may add one between the end of the interval and the look at the book
+        return chosen or [Bounds(ABSENT)]
 
     def forget_before(self, moment):
         """Drops what no later interval can ask for."""
