@@ -94,14 +94,45 @@ static int fill(struct page *page, fuse_ino_t ino, off_t offset)
 	return view_list(page->fs, folder, after, page_add_file, page);
 }
 
+/* Who may fill the kernel's copy of a listing: one open folder at a time. Of two at
+ * once, the kernel would take what the first read before a change, and note the time of
+ * the second, which began after it: the old listing would count as new. Folders that
+ * share a slot only lose the copy. */
+static _Atomic fuse_ino_t *keeper_of(struct fs *fs, fuse_ino_t ino)
+{
+	return &fs->keepers[ino % LISTING_KEEPERS];
+}
+
+static bool become_keeper(struct fs *fs, fuse_ino_t ino)
+{
+	fuse_ino_t nobody = 0;
+
+	return atomic_compare_exchange_strong(keeper_of(fs, ino), &nobody, ino);
+}
+
 /* The kernel keeps a listing of complete/ for as long as it knows of no change and the
  * folder's time of modification, which each change gives a new value, is the same.
  * Replies: open, err. */
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	info->cache_readdir = node_of(ino).place == PLACE_COMPLETE;
-	info->keep_cache = info->cache_readdir;
-	fuse_reply_open(req, info);
+	struct fs *fs = fs_of(req);
+	bool kept = node_of(ino).place == PLACE_COMPLETE;
+	bool fills = kept && become_keeper(fs, ino);
+
+	info->cache_readdir = fills;
+	info->keep_cache = kept;
+	info->fh = fills;
+	/* an open that was interrupted is never released */
+	if (fuse_reply_open(req, info) != 0 && fills)
+		atomic_store(keeper_of(fs, ino), 0);
+}
+
+/* Replies: err. */
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	if (info->fh)
+		atomic_store(keeper_of(fs_of(req), ino), 0);
+	fuse_reply_err(req, 0);
 }
 
 /* Replies: buf, err. */

@@ -18,6 +18,8 @@ struct publisher;
 struct warden;
 struct watcher;
 
+#define LISTING_KEEPERS 256
+
 struct fs {
 	struct fs_config config; /* a copy: its strings are owned. Fixed. */
 	/* fixed from fs_start() on */
@@ -38,6 +40,9 @@ struct fs {
 	 * long as not, no name in them is in the kernel's caches and nobody can watch
 	 * them, so that nothing is owed. */
 	atomic_bool seen;
+	/* The folders of which somebody fills the kernel's copy of the listing; see
+	 * list.c. 0: none */
+	_Atomic fuse_ino_t keepers[LISTING_KEEPERS];
 };
 
 /* How long the kernel may keep what it was told: whatever changes under complete/ is

@@ -16,6 +16,7 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino);
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *info);
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 
 /* read.c */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);

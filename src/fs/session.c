@@ -42,6 +42,7 @@ const struct fuse_lowlevel_ops operations = {
 	.release = op_release,
 	.opendir = op_opendir,
 	.readdirplus = op_readdirplus,
+	.releasedir = op_releasedir,
 	.statfs = op_statfs,
 	.setxattr = op_setxattr,
 	.getxattr = op_getxattr,
