@@ -11,10 +11,21 @@
 
 #define READERS_MAX 8
 
+/* Pages of the log. So many are copied although others commit: a page that is written
+ * often is copied once for all of them, and each copy costs three syncs. */
+#define MANY_FRAMES 32768
+/* A log that is longer begins anew once it is copied. */
+#define LONG_FRAMES (ROOM_LOG_MAX / 4096)
+/* So few are copied in no time, and it is tried so often to leave no more. */
+#define LITTLE_FRAMES 512
+#define CATCH_UPS     4
+
 struct catalog {
 	char *path;
 	struct conn *writer;
-	struct conn *checkpointer;
+	struct conn *checkpointer; /* the janitor's, as the next two */
+	int copied;		   /* pages of the log, as far as that one knows */
+	int seen;		   /* pages in it at the last catalog_tend_log() */
 	struct committer committer;
 	struct room room;
 	pthread_mutex_t mutex; /* protects the rest */
@@ -64,7 +75,7 @@ static int open_reader(struct catalog *catalog, struct conn **conn)
 
 	if (!r)
 		r = conn_exec(made,
-			      "PRAGMA query_only = ON; PRAGMA mmap_size = 1073741824");
+			      "PRAGMA query_only = ON");
 	if (!r)
 		r = conn_prepare(made);
 	if (r) {
@@ -200,22 +211,58 @@ int catalog_commit(struct catalog *catalog, bool durable, catalog_apply *apply,
 	return committer_commit(&catalog->committer, durable, apply, arg);
 }
 
+/* Copies what is in the log by now, and what comes meanwhile, but for a little. */
+static int copy_log(struct catalog *catalog)
+{
+	struct committer *committer = &catalog->committer;
+	int frames = 0, rc = SQLITE_OK;
+
+	for (int i = 0; i < CATCH_UPS && rc == SQLITE_OK; i++) {
+		rc = committer_copy_log(committer, catalog->checkpointer,
+					SQLITE_CHECKPOINT_PASSIVE, &frames,
+					&catalog->copied);
+		if (committer_frames(committer) - catalog->copied < LITTLE_FRAMES)
+			break;
+	}
+	return rc;
+}
+
+/* Has a long log begin anew: here where nobody commits, or else by the next who does. */
+static int renew_log(struct catalog *catalog)
+{
+	struct committer *committer = &catalog->committer;
+	int rc;
+
+	if (committer_frames(committer) != catalog->copied) {
+		committer_renew_log(committer);
+		return SQLITE_OK;
+	}
+	rc = committer_copy_log(committer, catalog->checkpointer,
+				SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (rc == SQLITE_OK)
+		room_lost(&catalog->room);
+	return rc;
+}
+
 int catalog_checkpoint(struct catalog *catalog)
 {
-	struct conn *conn = catalog->checkpointer;
-	int frames = 0, copied = 0, page = 4096, rc;
+	int rc = copy_log(catalog);
 
-	rc = committer_copy_log(&catalog->committer, conn, SQLITE_CHECKPOINT_PASSIVE,
-				&frames, &copied);
-	if (rc == SQLITE_OK && copied == frames && frames > ROOM_LOG_MAX / page) {
-		rc = committer_copy_log(&catalog->committer, conn,
-					SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
-		if (rc == SQLITE_OK)
-			room_lost(&catalog->room);
-	}
+	if (rc == SQLITE_OK && catalog->copied > LONG_FRAMES)
+		rc = renew_log(catalog);
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		return 0; /* somebody reads the old log: the next time will do */
-	return conn_failure(conn, rc, "checkpoint");
+	return conn_failure(catalog->checkpointer, rc, "checkpoint");
+}
+
+int catalog_tend_log(struct catalog *catalog)
+{
+	int frames = committer_frames(&catalog->committer);
+	bool still = frames == catalog->seen;
+	int more = frames < catalog->copied ? frames : frames - catalog->copied;
+
+	catalog->seen = frames;
+	return more >= MANY_FRAMES || (more && still) ? catalog_checkpoint(catalog) : 0;
 }
 
 bool catalog_has_room(struct catalog *catalog)

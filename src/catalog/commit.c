@@ -33,7 +33,7 @@ static int note_frames(void *arg, sqlite3 *db, const char *name, int frames)
 
 	(void)db;
 	(void)name;
-	committer->frames = frames;
+	atomic_store(&committer->frames, frames);
 	return SQLITE_OK;
 }
 
@@ -41,7 +41,9 @@ void committer_init(struct committer *committer, struct conn *conn, struct room 
 {
 	*committer = (struct committer){.conn = conn, .room = room};
 	sqlite3_wal_hook(conn->db, note_frames, committer);
+	atomic_init(&committer->frames, 0);
 	atomic_init(&committer->lost, false);
+	atomic_init(&committer->renew, false);
 	committer->last = &committer->first;
 	pthread_mutex_init(&committer->mutex, NULL);
 	pthread_mutex_init(&committer->copying, NULL);
@@ -63,7 +65,19 @@ int committer_copy_log(struct committer *committer, struct conn *conn, int mode,
 
 	if (rc == SQLITE_IOERR_FSYNC)
 		atomic_store(&committer->lost, true);
+	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+		atomic_store(&committer->frames, 0);
 	return rc;
+}
+
+int committer_frames(const struct committer *committer)
+{
+	return atomic_load(&committer->frames);
+}
+
+void committer_renew_log(struct committer *committer)
+{
+	atomic_store(&committer->renew, true);
 }
 
 static int run(struct conn *conn, enum statement statement)
@@ -228,23 +242,29 @@ static int count_pages(struct conn *conn, uint64_t *pages)
 	return r;
 }
 
+static void copy_log(struct committer *committer)
+{
+	if (committer_copy_log(committer, committer->conn, SQLITE_CHECKPOINT_PASSIVE,
+			       NULL, NULL))
+		log_debug("the log will be copied later");
+}
+
 /* Tells the room how far the log has come. When it comes to its end, since the disk is
  * full, the log is copied, so that it begins anew with one of the next commits. */
 static void follow(struct committer *committer)
 {
-	struct conn *conn = committer->conn;
-	int more = committer->frames - committer->followed;
+	int frames = atomic_load(&committer->frames);
+	int more = frames - committer->followed;
 	uint64_t pages;
 
 	if (more >= 0 && more < FOLLOW_FRAMES)
 		return;
-	if (count_pages(conn, &pages))
+	if (count_pages(committer->conn, &pages))
 		return; /* it was logged, and the next commit comes here again */
-	committer->followed = committer->frames;
-	if (!room_follow(committer->room, (uint64_t)committer->frames * FRAME_BYTES,
-			 pages * PAGE_BYTES) &&
-	    committer_copy_log(committer, conn, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL))
-		log_debug("the log will be copied later");
+	committer->followed = frames;
+	if (!room_follow(committer->room, (uint64_t)frames * FRAME_BYTES,
+			 pages * PAGE_BYTES))
+		copy_log(committer);
 }
 
 /* Takes all who wait by now. */
@@ -276,15 +296,17 @@ static void lead(struct committer *committer, const struct change *own)
 	struct change *batch = take_batch(committer), *leader, *next;
 
 	commit_batch(committer, batch);
-	follow(committer);
-	leader = choose_leader(committer);
-	if (leader)
-		sem_post(&leader->turn);
 	for (struct change *c = batch; c; c = next) {
 		next = c->next; /* c is gone once its thread can run */
 		if (c != own)
 			sem_post(&c->turn);
 	}
+	follow(committer);
+	if (atomic_exchange(&committer->renew, false))
+		copy_log(committer);
+	leader = choose_leader(committer);
+	if (leader)
+		sem_post(&leader->turn);
 }
 
 /* Whether the change leads at once. */

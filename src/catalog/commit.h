@@ -13,10 +13,11 @@ struct change;
 struct committer {
 	struct conn *conn; /* only the leader's, as the next three */
 	bool full;	   /* what synchronous is set to */
-	int frames;	   /* pages in the log after the last commit */
+	atomic_int frames; /* pages in the log after the last commit, for anybody */
 	int followed;	   /* pages in it when `room` was told last */
 	struct room *room; /* borrowed */
 	atomic_bool lost;  /* a sync of the log failed: see mend() */
+	atomic_bool renew; /* see committer_renew_log() */
 	/* Held by whoever copies the log: SQLite turns a second one away at once. */
 	pthread_mutex_t copying;
 	pthread_mutex_t mutex; /* protects the rest */
@@ -31,6 +32,11 @@ void committer_release(struct committer *committer);
  * *frames and *copied may be NULL. Returns SQLite's result. Thread-safe. */
 MUST_CHECK int committer_copy_log(struct committer *committer, struct conn *conn,
 				  int mode, int *frames, int *copied);
+/* Pages in the log. Thread-safe. */
+int committer_frames(const struct committer *committer);
+/* All but a little of the log is copied: the next to commit copies the rest after that,
+ * while nobody else can, so that the log begins anew. Thread-safe. */
+void committer_renew_log(struct committer *committer);
 /* As catalog_commit(). */
 MUST_CHECK int committer_commit(struct committer *committer, bool durable,
 				catalog_apply *apply, void *arg);

@@ -115,6 +115,13 @@ static bool janitor_wait(struct janitor *janitor)
 	return !janitor->stop;
 }
 
+static int clean_now_and_then(struct uploads *uploads)
+{
+	int r = empty_trash(uploads);
+
+	return r ? r : catalog_tend_log(uploads->catalog);
+}
+
 static void *janitor_run(void *arg)
 {
 	struct janitor *janitor = arg;
@@ -124,7 +131,7 @@ static void *janitor_run(void *arg)
 	do {
 		/* space first: on a full disk nothing can expire before there is some
 		 */
-		cleaned = uploads_clean(uploads);
+		cleaned = clean_now_and_then(uploads);
 		expired = uploads_expire(uploads);
 		if (cleaned || expired)
 			log_warning("clean-up is put off");
