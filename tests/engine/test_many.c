@@ -8,14 +8,18 @@
 
 #include <sqlite3.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define ROWS	1000000
 #define EXPIRED 1000 /* of these */
+/* The log begins anew when it is longer. */
+#define LONG_LOG (70 * 1024 * 1024)
 
 static void fill(void)
 {
@@ -117,9 +121,59 @@ START_TEST(the_log_is_copied_into_the_catalog_and_begins_anew)
 }
 END_TEST
 
+/* How often the log has begun anew, by its header (fileformat2.html, "The WAL File
+ * Format"). */
+static uint32_t count_logs(void)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("catalog.db-wal");
+	SCOPED(scoped_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t header[16] = {0};
+
+	ck_assert_int_ge(read(fd, header, sizeof(header)), 0); /* it can be empty */
+	return (uint32_t)header[12] << 24 | (uint32_t)header[13] << 16 |
+	       (uint32_t)header[14] << 8 | header[15];
+}
+
+static void *upload_without_pause(void *arg)
+{
+	char bytes[4000] = "some";
+
+	while (atomic_load(&passing)) {
+		struct file file = engine_upload(FILE_PLAIN, arg, bytes, sizeof(bytes));
+
+		file_release(&file);
+	}
+	return NULL;
+}
+
+START_TEST(a_long_log_begins_anew_while_others_commit)
+{
+	char names[2][2] = {"a", "b"};
+	int64_t deadline = clock_monotonic() + 60 * CLOCK_SECOND;
+	struct file first = engine_create(FILE_PLAIN, "first", 10);
+	uint32_t before = count_logs();
+	pthread_t threads[2];
+
+	file_release(&first);
+	atomic_store(&passing, true);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, upload_without_pause,
+						names[i]),
+				 0);
+	while (count_logs() <= before && clock_monotonic() < deadline)
+		if (size_of("catalog.db-wal") > LONG_LOG)
+			ck_assert_int_eq(uploads_clean(engine), 0);
+	atomic_store(&passing, false);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_gt(count_logs(), before);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
+		a_long_log_begins_anew_while_others_commit,
 		the_log_is_copied_into_the_catalog_and_begins_anew,
 		requests_are_served_while_a_thousand_of_a_million_expire,
 	};
