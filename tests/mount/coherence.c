@@ -9,6 +9,7 @@
 #include "tusfs/text.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #define THREADS_MAX 64
+#define OTHERS	    200
 
 static uint16_t port;
 static const char *mountpoint;
@@ -185,6 +187,26 @@ static void assert_absent(const char *folder, const char *name)
 	}
 }
 
+/* All threads list the same folders, each between changes of its own: the kernel keeps
+ * one copy of a listing for all of them. */
+static void assert_listed(const char *folder, const char *name, bool wanted)
+{
+	char path[512];
+	struct dirent *entry;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "%s/%s", mountpoint, folder);
+
+	DIR *dir = opendir(path);
+	if (!dir)
+		err(1, "list %s", path);
+	while ((entry = readdir(dir)))
+		found |= !strcmp(entry->d_name, name);
+	closedir(dir);
+	check(found == wanted, wanted ? "a name missing in a list" : "a name in a list",
+	      name);
+}
+
 /* A name given in the mount is in the metadata's place there, and the URL stays. */
 static void assert_moved(int fd, const char *name, const char *path)
 {
@@ -242,7 +264,9 @@ static void round_of(int fd, int thread, int number)
 	assert_attribute("incoming", name, "user.tus.offset", "1");
 	append(fd, path, 1);
 	assert_size("complete", name, 2);
+	assert_listed("complete", name, true);
 	assert_absent("incoming", name);
+	assert_listed("incoming", name, false);
 	assert_content("complete", name, "xx");
 	assert_attribute("complete", name, "user.tus.id", strrchr(path, '/') + 1);
 	assert_attribute("complete", name, "user.tus.state", "complete");
@@ -250,6 +274,7 @@ static void round_of(int fd, int thread, int number)
 	assert_moved(fd, name, path);
 	remove_file("complete", name);
 	assert_gone(fd, path);
+	assert_listed("complete", name, false);
 	assert_absent("complete", name);
 	assert_absent("by-id", strrchr(path, '/') + 1);
 }
@@ -272,6 +297,20 @@ static void unfinished_round_of(int fd, int thread, int number)
 		expect(&answer, 204, "DELETE");
 	}
 	assert_absent("incoming", name);
+}
+
+/* Others that stay, so that a listing takes several calls. */
+static void fill(int count)
+{
+	SCOPED(scoped_close) int fd = connect_to_daemon();
+	char name[64], path[128];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "other-%d", i);
+		create(fd, name, path);
+		append(fd, path, 0);
+		append(fd, path, 1);
+	}
 }
 
 static void *work(void *arg)
@@ -299,6 +338,7 @@ int main(int argc, char **argv)
 	if (count < 1 || count > THREADS_MAX)
 		errx(2, "1 to %d threads", THREADS_MAX);
 	rounds_each = atoi(argv[3]) / count;
+	fill(OTHERS);
 	for (int i = 0; i < count; i++) {
 		errno = pthread_create(&threads[i], NULL, work, (void *)(intptr_t)i);
 		if (errno)
