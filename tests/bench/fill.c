@@ -1,7 +1,7 @@
 /* Fills the catalog of a store that no daemon has open with finished uploads, in
- * folders of a thousand or of EACH.
+ * folders of a thousand or of EACH. The first EXPIRED of them have expired.
  *
- *     bench_fill CATALOG COUNT [EACH]
+ *     bench_fill CATALOG COUNT [EACH [EXPIRED]]
  */
 #include "client.h"
 
@@ -16,7 +16,7 @@
 #define BATCH 10000
 
 struct batch {
-	uint64_t from, to, each;
+	uint64_t from, to, each, expired;
 	struct file folder;
 };
 
@@ -37,6 +37,7 @@ static int add(struct conn *conn, struct batch *batch, uint64_t number)
 	int r = 0;
 
 	file.modified = file.changed = file.finished = file.created;
+	file.expires = number < batch->expired ? file.created : 0;
 	if (number % batch->each == 0) {
 		batch->folder = (struct file){
 			.parent = FILE_NUM_TREE,
@@ -72,11 +73,13 @@ int main(int argc, char **argv)
 	struct batch batch = {.each = 1000};
 	uint64_t count;
 
-	if (argc < 3 || argc > 4)
-		errx(2, "usage: bench_fill CATALOG COUNT [EACH]");
+	if (argc < 3 || argc > 5)
+		errx(2, "usage: bench_fill CATALOG COUNT [EACH [EXPIRED]]");
 	count = client_number(argv[2], "COUNT");
-	if (argc == 4)
+	if (argc > 3)
 		batch.each = client_number(argv[3], "EACH");
+	if (argc > 4)
+		batch.expired = client_number(argv[4], "EXPIRED");
 	if (!batch.each)
 		errx(2, "EACH is at least 1");
 	if (catalog_open(argv[1], &catalog))

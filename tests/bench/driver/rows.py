@@ -206,11 +206,24 @@ class Catalog:
     def compare(self, tools, size, count):
         work = f"catalog of {size:,} uploads"
         full, empty = Tusfs(tools), Tusfs(tools)
-        fill_catalog(tools, full, size)
+        fill_catalog(tools, full, size, expired=size // 50)
         began = time.monotonic()
         with full:
             yield Result(work, "start in s", ("at most", 1), [time.monotonic() - began], {}, "")
+            yield from self.clean(tools, work, full)
             yield from self.serve(tools, work, full, empty, count)
+
+    def clean(self, tools, work, full):
+        """HEAD while the janitor removes what has expired, and after that."""
+        busy = tools.run("bench_requests", full.port, "head", 4, self.requests)
+        if not full.expired():
+            raise RuntimeError("the janitor's pass ended before the requests did")
+        full.settle()
+        quiet = tools.run("bench_requests", full.port, "head", 4, self.requests)
+        for measure, goal in (("p99", ("", 0)), ("max", ("at most", 10))):
+            yield Result(work, f"HEAD in the janitor's pass, {measure} in ms", goal,
+                         [busy[f"{measure}_ms"]], {}, "",
+                         f"{quiet[f'{measure}_ms']:.3g} ms without")
 
     def serve(self, tools, work, full, empty, count):
         with empty:

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -196,6 +197,11 @@ class Tusfs(Server):
         os.makedirs(self.mountpoint, exist_ok=True)
         return [self.tools.tusfs, *options, self.store, self.mountpoint]
 
+    def expired(self):
+        """How many uploads have expired and are not removed yet."""
+        with contextlib.closing(sqlite3.connect(os.path.join(self.store, "catalog.db"))) as db:
+            return db.execute("SELECT count(*) FROM file WHERE expires > 0").fetchone()[0]
+
     def syncs(self):
         """fsync() and fdatasync() calls so far."""
         with open(self.counter, "rb") as counter, \
@@ -203,11 +209,12 @@ class Tusfs(Server):
             return int.from_bytes(seen[:8], "little")
 
 
-def fill_catalog(tools, tusfs, count, each=1000):
-    """Gives a server that does not run a catalog of `count` finished uploads."""
+def fill_catalog(tools, tusfs, count, each=1000, expired=0):
+    """Gives a server that does not run a catalog of `count` finished uploads, of which some
+    have expired."""
     tusfs.start()
     tusfs.process.terminate()
     tusfs.process.wait(60)
     tusfs.process.stderr.close()
     subprocess.run([tools.bench("bench_fill"), os.path.join(tusfs.store, "catalog.db"),
-                    str(count), str(each)], check=True)
+                    str(count), str(each), str(expired)], check=True)
