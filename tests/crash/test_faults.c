@@ -62,7 +62,7 @@ START_TEST(every_flow_survives_every_fault)
 	int nth = 0;
 
 	while (try_with(flow, mode, nth))
-		nth = faulty_next(nth, 24);
+		nth = faulty_next(nth, 16);
 }
 END_TEST
 
