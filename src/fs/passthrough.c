@@ -2,7 +2,8 @@
  * do it behind its back: the session reads and writes /dev/fuse through functions of
  * ours, which notice the INIT request and set the bits in the answer that libfuse
  * makes. The same way this also gives PARALLEL_DIROPS, which 3.14 wants but forgets to
- * send: without it lookups in one directory wait for each other.
+ * send, and which 3.17 sends only if it is asked to: without it lookups in one directory
+ * wait for each other.
  *
  * An OPEN's answer then carries a flag and a backing id, which struct fuse_file_info of
  * 3.14 has no room for: the answer is built here. Never together with KEEP_CACHE, which
@@ -60,6 +61,8 @@ void passthrough_mend_reply(struct passthrough *passthrough, struct iovec *iov,
 
 void passthrough_negotiate(struct passthrough *passthrough, struct fuse_conn_info *conn)
 {
+	if (!fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS))
+		log_warning("the kernel looks up one name of a folder at a time");
 	if (!passthrough->wanted || !fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH))
 		return;
 	conn->max_backing_stack_depth = passthrough->stack_depth;
