@@ -87,14 +87,22 @@ static enum MHD_Result end_by_hand(struct request *request)
 	return MHD_NO;
 }
 
+/* Takes what is there before it waits: a fast client has sent more by then. False when
+ * nothing more comes. */
+static bool take_or_wait(struct request *request, void *block)
+{
+	enum came came = take_waiting(request, block, BLOCK_BYTES);
+
+	return came == CAME_SOME || (came == CAME_NOTHING && wait_for_input(request));
+}
+
 /* Reads to the end of the body, or until it is clear that the rest is not wanted. */
 static void receive_all(struct request *request, void *block)
 {
 	while (request->taken < request->expected && !request->failed) {
 		if (request->response && !body_can_swallow(request))
 			return;
-		if (!wait_for_input(request) ||
-		    take_waiting(request, block, BLOCK_BYTES) == CAME_END)
+		if (!take_or_wait(request, block))
 			return;
 	}
 }
