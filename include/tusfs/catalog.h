@@ -42,8 +42,8 @@ MUST_CHECK int catalog_commit(struct catalog *catalog, bool durable,
 /* Copies what the write-ahead log holds into the catalog's file, without stopping
  * anybody; a log of over 64 MiB begins anew then. By one thread at a time. */
 MUST_CHECK int catalog_checkpoint(struct catalog *catalog);
-/* The same when it is time: when nobody has committed since the last call, or when there
- * are 128 MiB to copy. For the janitor, twice a second. */
+/* The same when it is time: when nobody has committed since the last call, or when
+ * there are 128 MiB to copy. For the janitor, twice a second. */
 MUST_CHECK int catalog_tend_log(struct catalog *catalog);
 
 /* Whether the catalog has the room set aside that it needs to go on while the disk is

@@ -74,8 +74,7 @@ static int open_reader(struct catalog *catalog, struct conn **conn)
 	int r = conn_open(catalog->path, &made);
 
 	if (!r)
-		r = conn_exec(made,
-			      "PRAGMA query_only = ON");
+		r = conn_exec(made, "PRAGMA query_only = ON");
 	if (!r)
 		r = conn_prepare(made);
 	if (r) {
@@ -227,7 +226,8 @@ static int copy_log(struct catalog *catalog)
 	return rc;
 }
 
-/* Has a long log begin anew: here where nobody commits, or else by the next who does. */
+/* Has a long log begin anew: here where nobody commits, or else by the next who does.
+ */
 static int renew_log(struct catalog *catalog)
 {
 	struct committer *committer = &catalog->committer;

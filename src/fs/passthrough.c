@@ -2,8 +2,8 @@
  * do it behind its back: the session reads and writes /dev/fuse through functions of
  * ours, which notice the INIT request and set the bits in the answer that libfuse
  * makes. The same way this also gives PARALLEL_DIROPS, which 3.14 wants but forgets to
- * send, and which 3.17 sends only if it is asked to: without it lookups in one directory
- * wait for each other.
+ * send, and which 3.17 sends only if it is asked to: without it lookups in one
+ * directory wait for each other.
  *
  * An OPEN's answer then carries a flag and a backing id, which struct fuse_file_info of
  * 3.14 has no room for: the answer is built here. Never together with KEEP_CACHE, which
