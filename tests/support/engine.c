@@ -36,7 +36,7 @@ void engine_teardown(void)
 
 const char *engine_metadata(const char *filename)
 {
-	static char text[2048];
+	static _Thread_local char text[2048];
 	int n = snprintf(text, sizeof(text), "filename ");
 
 	if (!filename)
