@@ -70,6 +70,9 @@ MUST_CHECK int catalog_add(struct conn *conn, struct file *file);
  * `from`. Refusals: GONE (no such row, or another offset). */
 MUST_CHECK int catalog_advance(struct conn *conn, uint64_t from,
 			       const struct file *file);
+/* The same, and that it is seen in complete/ and not in incoming/ any more. */
+MUST_CHECK int catalog_finish(struct conn *conn, uint64_t from,
+			      const struct file *file);
 /* Writes parent, name, arriving, shown, modified and changed. */
 MUST_CHECK int catalog_place(struct conn *conn, const struct file *file);
 MUST_CHECK int catalog_set_sha256(struct conn *conn, uint64_t num,

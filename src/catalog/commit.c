@@ -190,7 +190,16 @@ static int commit_one(struct committer *committer, struct change *change)
 	return restart_log(committer) ? r : try_one(committer, change);
 }
 
-/* A change among others: a refusal takes back just this one. */
+/* One way to run a change of a batch. Returns what ends the batch. */
+typedef int apply_one(struct conn *conn, struct change *change);
+
+static int apply_bare(struct conn *conn, struct change *change)
+{
+	change->result = change->apply(conn, change->arg);
+	return change->result;
+}
+
+/* A refusal takes back just this change. */
 static int apply_within(struct conn *conn, struct change *change)
 {
 	int r = run(conn, STMT_SAVEPOINT);
@@ -205,7 +214,8 @@ static int apply_within(struct conn *conn, struct change *change)
 	return r ? r : run(conn, STMT_RELEASE);
 }
 
-static int commit_all(struct committer *committer, struct change *first)
+static int commit_with(struct committer *committer, struct change *first,
+		       apply_one *apply)
 {
 	struct conn *conn = committer->conn;
 	bool durable = false;
@@ -215,12 +225,21 @@ static int commit_all(struct committer *committer, struct change *first)
 		durable |= c->durable;
 	r = begin(committer, durable);
 	for (struct change *c = first; c && !r; c = c->next)
-		r = apply_within(conn, c);
+		r = apply(conn, c);
 	if (!r)
 		r = commit(committer);
 	if (r)
 		roll_back(conn);
 	return r;
+}
+
+/* Few changes are refused, and a savepoint for each costs a tenth of the batch: so they
+ * are tried without first. */
+static int commit_all(struct committer *committer, struct change *first)
+{
+	int r = commit_with(committer, first, apply_bare);
+
+	return r > 0 ? commit_with(committer, first, apply_within) : r;
 }
 
 static void commit_batch(struct committer *committer, struct change *first)

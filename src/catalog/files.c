@@ -3,6 +3,7 @@
 
 #include "tusfs/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -180,9 +181,10 @@ int catalog_add(struct conn *conn, struct file *file)
 	return 0;
 }
 
-int catalog_advance(struct conn *conn, uint64_t from, const struct file *file)
+static int write_progress(struct conn *conn, enum statement statement, uint64_t from,
+			  const struct file *file)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_ADVANCE);
+	SCOPED(query_end) struct query q = query_begin(conn, statement);
 	int r;
 
 	query_u64(&q, 1, file->num);
@@ -198,6 +200,17 @@ int catalog_advance(struct conn *conn, uint64_t from, const struct file *file)
 	if (r)
 		return r;
 	return query_changes(&q) ? 0 : REFUSED_GONE;
+}
+
+int catalog_advance(struct conn *conn, uint64_t from, const struct file *file)
+{
+	return write_progress(conn, STMT_ADVANCE, from, file);
+}
+
+int catalog_finish(struct conn *conn, uint64_t from, const struct file *file)
+{
+	assert(!file->arriving && file->shown);
+	return write_progress(conn, STMT_FINISH, from, file);
 }
 
 int catalog_place(struct conn *conn, const struct file *file)

@@ -82,8 +82,9 @@ struct revealed {
  * parent, name, arriving and shown, which depend on kind, metadata, id and finished. */
 MUST_CHECK int place_new(struct conn *conn, struct file *file,
 			 struct revealed *revealed);
-/* Moves an upload that became complete from incoming/ to complete/. */
-MUST_CHECK int place_finished(struct conn *conn, struct file *file,
+/* Writes an upload that became complete, with its new offset (file->offset, from
+ * `from`), and moves it from incoming/ to complete/. Refusals: GONE. */
+MUST_CHECK int place_finished(struct conn *conn, uint64_t from, struct file *file,
 			      struct revealed *revealed);
 /* Takes an upload out of its folders' counts; folders that nobody sees any more go. */
 MUST_CHECK int place_gone(struct conn *conn, const struct file *file, int64_t now);

@@ -37,9 +37,7 @@ static int finish_final(struct conn *conn, uint64_t num, int64_t now,
 	final.length_known = true;
 	final.finished = final.modified = final.changed = now;
 	final.expires = 0;
-	r = catalog_advance(conn, 0, &final);
-	if (!r)
-		r = place_finished(conn, &final, &revealed);
+	r = place_finished(conn, 0, &final, &revealed);
 	return r ? r : outcome_add(outcome, &final, &revealed);
 }
 
@@ -58,19 +56,37 @@ static int finish_part(struct conn *conn, const struct file *part,
 	return r;
 }
 
-static int finish(struct conn *conn, const struct file *file, struct outcome *outcome)
+/* An upload that has its place in complete/ now. */
+static int finish_plain(struct conn *conn, uint64_t from, struct file *file,
+			struct outcome *outcome)
 {
 	SCOPED(file_release) struct file placed = {0};
+	SCOPED(file_release) struct file told = {0};
 	struct revealed revealed = {0};
+	/* its name and folder are this transaction's to know */
+	int r = catalog_file(conn, file->num, &placed);
+
+	if (r == REFUSED_NOT_FOUND)
+		return REFUSED_GONE;
+	if (r)
+		return r;
+	file->parent = placed.parent;
+	file->name = placed.name;
+	r = place_finished(conn, from, file, &revealed);
+	if (!r)
+		r = file_copy(file, &told);
+	return r ? r : outcome_add(outcome, &told, &revealed);
+}
+
+static int finish(struct conn *conn, uint64_t from, struct file *file,
+		  struct outcome *outcome)
+{
 	int r;
 
-	if (file->kind == FILE_PARTIAL)
-		return finish_part(conn, file, outcome);
-	/* read again: its name and folder are this transaction's to know */
-	r = catalog_file(conn, file->num, &placed);
-	if (!r)
-		r = place_finished(conn, &placed, &revealed);
-	return r ? r : outcome_add(outcome, &placed, &revealed);
+	if (file->kind != FILE_PARTIAL)
+		return finish_plain(conn, from, file, outcome);
+	r = catalog_advance(conn, from, file);
+	return r ? r : finish_part(conn, file, outcome);
 }
 
 int advance(struct conn *conn, uint64_t from, struct file *file,
@@ -78,7 +94,6 @@ int advance(struct conn *conn, uint64_t from, struct file *file,
 {
 	int64_t now = clock_now();
 	bool complete = file->length_known && file->offset == file->length;
-	int r;
 
 	if (file->offset != from)
 		file->modified = now;
@@ -87,10 +102,8 @@ int advance(struct conn *conn, uint64_t from, struct file *file,
 	file->expires = complete && file->kind != FILE_PARTIAL
 				? 0
 				: expiry_from(outcome->uploads, now);
-	r = catalog_advance(conn, from, file);
-	if (!r && complete)
-		r = finish(conn, file, outcome);
-	return r;
+	return complete ? finish(conn, from, file, outcome)
+			: catalog_advance(conn, from, file);
 }
 
 /* How far the parts go: up to the first that is not there yet. */

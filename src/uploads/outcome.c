@@ -109,6 +109,18 @@ static void tell_finished(struct uploads *uploads, const struct finished *finish
 	call_observer(uploads, &event);
 }
 
+/* Whether there is something to hash, or to compact. */
+static bool leaves_work(const struct outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->count; i++) {
+		const struct file *file = &outcome->finished[i].file;
+
+		if (!file->has_sha256 || file->kind == FILE_FINAL)
+			return true;
+	}
+	return false;
+}
+
 void outcome_tell(struct outcome *outcome, bool committed)
 {
 	const struct finished *finished;
@@ -120,7 +132,7 @@ void outcome_tell(struct outcome *outcome, bool committed)
 		else
 			tell(outcome->uploads, UPLOAD_NOT_FINISHED, &outcome->noted[i]);
 	}
-	if (committed && outcome->count)
+	if (committed && leaves_work(outcome))
 		hasher_wake(outcome->uploads->hasher);
 }
 

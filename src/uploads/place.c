@@ -242,15 +242,14 @@ int place_new(struct conn *conn, struct file *file, struct revealed *revealed)
 			    complete, file->created, revealed);
 }
 
-int place_finished(struct conn *conn, struct file *file, struct revealed *revealed)
+int place_finished(struct conn *conn, uint64_t from, struct file *file,
+		   struct revealed *revealed)
 {
 	int r;
 
-	if (file->kind == FILE_PARTIAL)
-		return 0;
 	file->arriving = 0;
 	file->shown = true;
-	r = catalog_place(conn, file);
+	r = catalog_finish(conn, from, file);
 	if (r)
 		return r;
 	return change_above(conn, file->parent, -1, true, true, file->finished,
