@@ -164,8 +164,12 @@ static int add(struct conn *conn, struct creation *creation)
 		r = catalog_add(conn, file);
 	if (!r)
 		r = file_copy(file, &creation->made);
-	if (r || !file_is_complete(file) || file->kind == FILE_PARTIAL)
+	if (r)
 		return r;
+	if (!file_is_complete(file) && file->kind != FILE_FINAL)
+		recent_put(creation->uploads->recent, file);
+	if (!file_is_complete(file) || file->kind == FILE_PARTIAL)
+		return 0;
 	return note_complete(creation, &revealed);
 }
 
@@ -345,6 +349,7 @@ int uploads_create(struct uploads *uploads, const struct upload_request *request
 	if (!r && !creation.repeated && !file_is_complete(&creation.made))
 		tell(uploads, UPLOAD_CREATED, &creation.made);
 	if (r) {
+		recent_drop(uploads->recent, creation.file.id);
 		file_release(&creation.made);
 		return r;
 	}

@@ -18,6 +18,7 @@ struct journal;
 struct janitor;
 struct hasher;
 struct parking;
+struct recent;
 
 struct uploads {
 	struct uploads_config config;
@@ -25,6 +26,7 @@ struct uploads {
 	struct catalog *catalog;
 	struct journal *journal;
 	struct parking *parking;
+	struct recent *recent;
 	atomic_uint writers; /* appends that run now */
 	struct janitor *janitor;
 	struct hasher *hasher;
@@ -264,6 +266,18 @@ void parking_put(struct parking *parking, struct upload_id id, uint64_t offset,
 /* Gives back the digest of exactly the first `offset` bytes, or NULL. */
 struct digest *parking_take(struct parking *parking, struct upload_id id,
 			    uint64_t offset);
+
+/* ---- recent.c: uploads before their first append ---- */
+
+MUST_CHECK int recent_new(struct recent **recent);
+struct recent *recent_free(struct recent *recent);
+/* Keeps a copy of an upload whose creation is about to be committed. */
+void recent_put(struct recent *recent, const struct file *file);
+/* For one who has claimed it: the upload as it was created, and nobody has claimed it
+ * since; *file is the caller's then. False: ask the catalog. */
+bool recent_take(struct recent *recent, struct upload_id id, struct file *file);
+/* The same for one who removes it, or did not create it after all. */
+void recent_drop(struct recent *recent, struct upload_id id);
 
 /* ---- writer.c, repair.c, janitor.c, hasher.c ---- */
 

@@ -74,9 +74,11 @@ static int remove_claimed(struct uploads *uploads, struct live *live, int64_t ex
 			  struct file *file)
 {
 	struct removal removal = {.id = live->id, .expired = expired};
-	int r = catalog_commit(uploads->catalog, durable_always(uploads), apply_remove,
-			       &removal);
+	int r;
 
+	recent_drop(uploads->recent, live->id);
+	r = catalog_commit(uploads->catalog, durable_always(uploads), apply_remove,
+			   &removal);
 	live_release(uploads, live);
 	if (r) {
 		file_release(&removal.file);

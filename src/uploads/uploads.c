@@ -74,6 +74,7 @@ static void release(struct uploads *uploads, bool clean)
 	journal_close(uploads->journal, clean && settle(uploads));
 	catalog_close(uploads->catalog);
 	parking_free(uploads->parking);
+	recent_free(uploads->recent);
 	store_close(uploads->store);
 	pthread_rwlock_destroy(&uploads->observing);
 	pthread_mutex_destroy(&uploads->mutex);
@@ -94,6 +95,8 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	r = store_open(path, &made->store);
 	if (!r)
 		r = parking_new(&made->parking);
+	if (!r)
+		r = recent_new(&made->recent);
 	if (!r)
 		r = janitor_new(made, &made->janitor);
 	if (!r)

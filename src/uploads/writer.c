@@ -11,10 +11,17 @@
 
 /* ---- begin ---- */
 
-static int find_row(struct uploads *uploads, struct upload_id id, struct file *file)
+static int read_row(struct uploads *uploads, struct upload_id id, struct file *file)
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
-	int r = catalog_file_with_id(conn, id, file);
+
+	return catalog_file_with_id(conn, id, file);
+}
+
+static int find_row(struct uploads *uploads, struct upload_id id, struct file *file)
+{
+	int r = recent_take(uploads->recent, id, file) ? 0
+						       : read_row(uploads, id, file);
 
 	if (!r && file->broken)
 		return REFUSED_GONE;
