@@ -11,11 +11,14 @@
 
 #define READERS_MAX 8
 
+#define STRING_OF(text) #text
+#define STRING(macro)	STRING_OF(macro)
+
 /* Pages of the log. So many are copied although others commit: a page that is written
  * often is copied once for all of them, and each copy costs three syncs. */
 #define MANY_FRAMES 32768
-/* A log that is longer begins anew once it is copied. */
-#define LONG_FRAMES (ROOM_LOG_MAX / 4096)
+/* A log that is longer begins anew once it is copied, though others commit. */
+#define LONG_FRAMES 16384
 /* So few are copied in no time, and it is tried so often to leave no more. */
 #define LITTLE_FRAMES 512
 #define CATCH_UPS     4
@@ -23,9 +26,8 @@
 struct catalog {
 	char *path;
 	struct conn *writer;
-	struct conn *checkpointer; /* the janitor's, as the next two */
-	int copied;		   /* pages of the log, as far as that one knows */
-	int seen;		   /* pages in it at the last catalog_tend_log() */
+	struct conn *checkpointer; /* the janitor's, as the next */
+	int seen;		   /* pages in the log at the last catalog_tend_log() */
 	struct committer committer;
 	struct room room;
 	pthread_mutex_t mutex; /* protects the rest */
@@ -58,7 +60,7 @@ static int open_writer(struct catalog *catalog)
 		      "PRAGMA journal_mode = WAL;"
 		      "PRAGMA synchronous = FULL;"
 		      "PRAGMA wal_autocheckpoint = 0;"
-		      "PRAGMA journal_size_limit = 67108864");
+		      "PRAGMA journal_size_limit = " STRING(ROOM_LOG_KEPT));
 	if (!r)
 		r = room_open_log(&catalog->room, catalog->path);
 	if (!r)
@@ -210,46 +212,37 @@ int catalog_commit(struct catalog *catalog, bool durable, catalog_apply *apply,
 	return committer_commit(&catalog->committer, durable, apply, arg);
 }
 
-/* Copies what is in the log by now, and what comes meanwhile, but for a little. */
-static int copy_log(struct catalog *catalog)
+static int uncopied(const struct wal_progress *progress)
 {
-	struct committer *committer = &catalog->committer;
-	int frames = 0, rc = SQLITE_OK;
+	int more = progress->frames - progress->copied;
+
+	return more > 0 ? more : 0;
+}
+
+/* Copies what is in the log by now, and what comes meanwhile, but for a little. */
+static int copy_log(struct catalog *catalog, struct wal_progress *progress)
+{
+	struct wal *wal = &catalog->committer.wal;
+	int rc = SQLITE_OK;
 
 	for (int i = 0; i < CATCH_UPS && rc == SQLITE_OK; i++) {
-		rc = committer_copy_log(committer, catalog->checkpointer,
-					SQLITE_CHECKPOINT_PASSIVE, &frames,
-					&catalog->copied);
-		if (committer_frames(committer) - catalog->copied < LITTLE_FRAMES)
+		rc = wal_copy(wal, catalog->checkpointer, SQLITE_CHECKPOINT_PASSIVE);
+		*progress = wal_progress(wal);
+		if (uncopied(progress) < LITTLE_FRAMES)
 			break;
 	}
 	return rc;
 }
 
-/* Has a long log begin anew: here where nobody commits, or else by the next who does.
- */
-static int renew_log(struct catalog *catalog)
-{
-	struct committer *committer = &catalog->committer;
-	int rc;
-
-	if (committer_frames(committer) != catalog->copied) {
-		committer_renew_log(committer);
-		return SQLITE_OK;
-	}
-	rc = committer_copy_log(committer, catalog->checkpointer,
-				SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	if (rc == SQLITE_OK)
-		room_lost(&catalog->room);
-	return rc;
-}
-
 int catalog_checkpoint(struct catalog *catalog)
 {
-	int rc = copy_log(catalog);
+	struct wal_progress progress = {0};
+	int rc = copy_log(catalog, &progress);
 
-	if (rc == SQLITE_OK && catalog->copied > LONG_FRAMES)
-		rc = renew_log(catalog);
+	/* it begins anew with the next commit if it is copied to its end */
+	if (rc == SQLITE_OK && progress.copied > LONG_FRAMES && uncopied(&progress) &&
+	    uncopied(&progress) < LITTLE_FRAMES)
+		committer_renew_log(&catalog->committer);
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
 		return 0; /* somebody reads the old log: the next time will do */
 	return conn_failure(catalog->checkpointer, rc, "checkpoint");
@@ -257,12 +250,15 @@ int catalog_checkpoint(struct catalog *catalog)
 
 int catalog_tend_log(struct catalog *catalog)
 {
-	int frames = committer_frames(&catalog->committer);
-	bool still = frames == catalog->seen;
-	int more = frames < catalog->copied ? frames : frames - catalog->copied;
+	struct wal_progress progress = wal_progress(&catalog->committer.wal);
+	bool still = progress.frames == catalog->seen;
+	bool overdue = progress.copied > LONG_FRAMES; /* it did not begin anew */
 
-	catalog->seen = frames;
-	return more >= MANY_FRAMES || (more && still) ? catalog_checkpoint(catalog) : 0;
+	catalog->seen = progress.frames;
+	if (!uncopied(&progress) ||
+	    !(still || overdue || uncopied(&progress) >= MANY_FRAMES))
+		return 0;
+	return catalog_checkpoint(catalog);
 }
 
 bool catalog_has_room(struct catalog *catalog)

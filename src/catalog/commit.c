@@ -1,6 +1,6 @@
 /* There is no committer thread. The first who waits leads: it takes all who wait by
- * then into one transaction, commits, wakes them, and hands the lead to the first of
- * those who came meanwhile. So batches form by themselves, and one alone pays no hop to
+ * then into one transaction, commits, wakes them, and hands the lead to one of those
+ * who came meanwhile. So batches form by themselves, and one alone pays no hop to
  * another thread. */
 #include "commit.h"
 
@@ -8,7 +8,10 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
-#include <semaphore.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* SQLite's default, and what a page takes in the log. */
 #define PAGE_BYTES  4096
@@ -22,57 +25,25 @@ struct change { /* on the stack of the thread that waits */
 	void *arg;
 	bool durable;
 	int result;
-	bool leads; /* when its turn has come; otherwise it is done */
-	sem_t turn; /* posted without the mutex, so that nobody wakes to wait for it */
+	unsigned int batch; /* the number of the one it is in */
+	atomic_bool done;
 	struct change *next;
 };
-
-static int note_frames(void *arg, sqlite3 *db, const char *name, int frames)
-{
-	struct committer *committer = arg;
-
-	(void)db;
-	(void)name;
-	atomic_store(&committer->frames, frames);
-	return SQLITE_OK;
-}
 
 void committer_init(struct committer *committer, struct conn *conn, struct room *room)
 {
 	*committer = (struct committer){.conn = conn, .room = room};
-	sqlite3_wal_hook(conn->db, note_frames, committer);
-	atomic_init(&committer->frames, 0);
-	atomic_init(&committer->lost, false);
+	wal_init(&committer->wal, conn);
 	atomic_init(&committer->renew, false);
+	atomic_init(&committer->happened, 0);
 	committer->last = &committer->first;
 	pthread_mutex_init(&committer->mutex, NULL);
-	pthread_mutex_init(&committer->copying, NULL);
 }
 
 void committer_release(struct committer *committer)
 {
+	wal_release(&committer->wal);
 	pthread_mutex_destroy(&committer->mutex);
-	pthread_mutex_destroy(&committer->copying);
-}
-
-/* The pages of a log whose sync failed count as written from then on, to SQLite and to
- * the kernel. */
-int committer_copy_log(struct committer *committer, struct conn *conn, int mode,
-		       int *frames, int *copied)
-{
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->copying);
-	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, frames, copied);
-
-	if (rc == SQLITE_IOERR_FSYNC)
-		atomic_store(&committer->lost, true);
-	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
-		atomic_store(&committer->frames, 0);
-	return rc;
-}
-
-int committer_frames(const struct committer *committer)
-{
-	return atomic_load(&committer->frames);
 }
 
 void committer_renew_log(struct committer *committer)
@@ -118,13 +89,12 @@ static int mend(struct committer *committer)
 	struct conn *conn = committer->conn;
 	int rc;
 
-	if (!atomic_load(&committer->lost))
+	if (!atomic_load(&committer->wal.lost))
 		return 0;
-	rc = committer_copy_log(committer, conn, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-				NULL);
+	rc = wal_copy(&committer->wal, conn, SQLITE_CHECKPOINT_TRUNCATE);
 	if (rc != SQLITE_OK)
 		return conn_failure(conn, rc, "checkpoint after a failed sync");
-	atomic_store(&committer->lost, false);
+	atomic_store(&committer->wal.lost, false);
 	room_lost(committer->room);
 	return 0;
 }
@@ -147,7 +117,7 @@ static int commit(struct committer *committer)
 	r = run(conn, STMT_COMMIT);
 	fault_point("committed");
 	if (r && sqlite3_extended_errcode(conn->db) == SQLITE_IOERR_FSYNC)
-		atomic_store(&committer->lost, true);
+		atomic_store(&committer->wal.lost, true);
 	return r;
 }
 
@@ -172,8 +142,7 @@ static int try_one(struct committer *committer, struct change *change)
 static int restart_log(struct committer *committer)
 {
 	struct conn *conn = committer->conn;
-	int rc = committer_copy_log(committer, conn, SQLITE_CHECKPOINT_RESTART, NULL,
-				    NULL);
+	int rc = wal_copy(&committer->wal, conn, SQLITE_CHECKPOINT_RESTART);
 
 	return rc == SQLITE_OK ? 0
 			       : conn_failure(conn, rc, "checkpoint on a full disk");
@@ -261,18 +230,11 @@ static int count_pages(struct conn *conn, uint64_t *pages)
 	return r;
 }
 
-static void copy_log(struct committer *committer)
-{
-	if (committer_copy_log(committer, committer->conn, SQLITE_CHECKPOINT_PASSIVE,
-			       NULL, NULL))
-		log_debug("the log will be copied later");
-}
-
 /* Tells the room how far the log has come. When it comes to its end, since the disk is
  * full, the log is copied, so that it begins anew with one of the next commits. */
 static void follow(struct committer *committer)
 {
-	int frames = atomic_load(&committer->frames);
+	int frames = wal_progress(&committer->wal).frames;
 	int more = frames - committer->followed;
 	uint64_t pages;
 
@@ -282,8 +244,45 @@ static void follow(struct committer *committer)
 		return; /* it was logged, and the next commit comes here again */
 	committer->followed = frames;
 	if (!room_follow(committer->room, (uint64_t)frames * FRAME_BYTES,
-			 pages * PAGE_BYTES))
-		copy_log(committer);
+			 pages * PAGE_BYTES) &&
+	    wal_copy(&committer->wal, committer->conn, SQLITE_CHECKPOINT_PASSIVE))
+		log_debug("the log will be copied later");
+}
+
+/* Copies the rest of the log, and waits a little for those who read it, so that the
+ * next commit begins it anew. */
+static void renew(struct committer *committer)
+{
+	struct conn *conn = committer->conn;
+
+	if (!atomic_exchange(&committer->renew, false))
+		return;
+	conn_set_patience(conn, CONN_LITTLE_PATIENCE);
+	if (wal_copy(&committer->wal, conn, SQLITE_CHECKPOINT_RESTART))
+		log_debug("the log will begin anew later");
+	conn_set_patience(conn, CONN_PATIENCE);
+}
+
+/* ---- who leads, and who waits ---- */
+
+/* The bit by which those who wait for a batch are woken without the others. */
+static unsigned int bit_of(unsigned int batch)
+{
+	return 1U << batch % 32;
+}
+
+/* Sleeps unless something has happened since `seen` was read. */
+static void sleep_on(struct committer *committer, unsigned int seen, unsigned int batch)
+{
+	syscall(SYS_futex, &committer->happened, FUTEX_WAIT_BITSET_PRIVATE, seen, NULL,
+		NULL, bit_of(batch));
+}
+
+static void wake(struct committer *committer, unsigned int batch, int count)
+{
+	atomic_fetch_add(&committer->happened, 1);
+	syscall(SYS_futex, &committer->happened, FUTEX_WAKE_BITSET_PRIVATE, count, NULL,
+		NULL, bit_of(batch));
 }
 
 /* Takes all who wait by now. */
@@ -294,38 +293,54 @@ static struct change *take_batch(struct committer *committer)
 
 	committer->first = NULL;
 	committer->last = &committer->first;
+	committer->gathering++;
 	return batch;
 }
 
-/* Who leads the next batch: the first of those who came meanwhile, or whoever comes. */
-static struct change *choose_leader(struct committer *committer)
+/* Takes the lead, if nobody has it and the change still needs one. */
+static bool take_lead(struct committer *committer, const struct change *change)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
-	struct change *next = committer->first;
+	bool leads = !committer->led && !atomic_load(&change->done);
 
-	if (next)
-		next->leads = true;
-	else
-		committer->led = false;
-	return next;
+	committer->led |= leads;
+	return leads;
 }
 
-static void lead(struct committer *committer, const struct change *own)
+/* Lets go of the lead. Whether somebody has come meanwhile. */
+static bool hand_over(struct committer *committer)
 {
-	struct change *batch = take_batch(committer), *leader, *next;
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
+
+	committer->led = false;
+	return committer->first != NULL;
+}
+
+/* All of the batch at once, by one call: waking each by itself would give the processor
+ * away as often, before the next can lead. */
+static void end_batch(struct committer *committer, struct change *batch)
+{
+	unsigned int number = batch->batch;
+	struct change *next;
+
+	for (struct change *c = batch; c; c = next) {
+		next = c->next; /* c is gone once it is done */
+		atomic_store(&c->done, true);
+	}
+	wake(committer, number, INT_MAX);
+}
+
+static void lead(struct committer *committer)
+{
+	struct change *batch = take_batch(committer);
+	unsigned int next = batch->batch + 1;
 
 	commit_batch(committer, batch);
-	for (struct change *c = batch; c; c = next) {
-		next = c->next; /* c is gone once its thread can run */
-		if (c != own)
-			sem_post(&c->turn);
-	}
+	end_batch(committer, batch);
 	follow(committer);
-	if (atomic_exchange(&committer->renew, false))
-		copy_log(committer);
-	leader = choose_leader(committer);
-	if (leader)
-		sem_post(&leader->turn);
+	renew(committer);
+	if (hand_over(committer))
+		wake(committer, next, 1);
 }
 
 /* Whether the change leads at once. */
@@ -334,16 +349,26 @@ static bool enqueue(struct committer *committer, struct change *change)
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
 	bool leads = !committer->led;
 
+	change->batch = committer->gathering;
 	*committer->last = change;
 	committer->last = &change->next;
 	committer->led = true;
 	return leads;
 }
 
-static void await_turn(struct change *change)
+/* Waits for the end of the change's batch, or takes the lead that was let go of before:
+ * then false. */
+static bool await(struct committer *committer, struct change *change)
 {
-	while (sem_wait(&change->turn) < 0 && errno == EINTR)
-		;
+	for (;;) {
+		unsigned int seen = atomic_load(&committer->happened);
+
+		if (atomic_load(&change->done))
+			return true;
+		if (take_lead(committer, change))
+			return false;
+		sleep_on(committer, seen, change->batch);
+	}
 }
 
 int committer_commit(struct committer *committer, bool durable, catalog_apply *apply,
@@ -351,13 +376,8 @@ int committer_commit(struct committer *committer, bool durable, catalog_apply *a
 {
 	struct change change = {.apply = apply, .arg = arg, .durable = durable};
 
-	sem_init(&change.turn, 0, 0);
-	if (enqueue(committer, &change))
-		change.leads = true;
-	else
-		await_turn(&change);
-	if (change.leads)
-		lead(committer, &change);
-	sem_destroy(&change.turn);
+	atomic_init(&change.done, false);
+	if (enqueue(committer, &change) || !await(committer, &change))
+		lead(committer);
 	return change.result;
 }

@@ -86,9 +86,14 @@ int conn_open_as(const char *path, int flags, const char *vfs, struct conn **con
 		conn_close(c);
 		return r;
 	}
-	sqlite3_busy_timeout(c->db, 10000);
+	conn_set_patience(c, CONN_PATIENCE);
 	*conn = c;
 	return 0;
+}
+
+void conn_set_patience(struct conn *conn, int milliseconds)
+{
+	sqlite3_busy_timeout(conn->db, milliseconds);
 }
 
 int conn_prepare(struct conn *conn)

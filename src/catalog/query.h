@@ -45,6 +45,10 @@ MUST_CHECK int conn_keep_log(struct conn *conn);
 bool conn_is_damaged(struct conn *conn);
 /* The failure that SQLite's last error on this connection is, logged with `what`. */
 int conn_failure(struct conn *conn, int rc, const char *what);
+/* How long the connection waits for a lock of SQLite's, in milliseconds. */
+#define CONN_PATIENCE	     10000
+#define CONN_LITTLE_PATIENCE 100
+void conn_set_patience(struct conn *conn, int milliseconds);
 /* Runs one statement that is not worth a name, such as a PRAGMA. */
 MUST_CHECK int conn_exec(struct conn *conn, const char *sql);
 

@@ -140,8 +140,8 @@ bool room_follow(struct room *room, uint64_t log_used, uint64_t catalog_used)
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&room->mutex);
 
 	/* SQLite cuts a log that begins anew down to this */
-	if (log_used < room->log_used && room->log > ROOM_LOG_MAX)
-		room->log = ROOM_LOG_MAX;
+	if (log_used < room->log_used && room->log > ROOM_LOG_KEPT)
+		room->log = ROOM_LOG_KEPT;
 	room->log_used = log_used;
 	room->catalog_used = catalog_used;
 	extend_all(room);

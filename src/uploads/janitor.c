@@ -115,11 +115,13 @@ static bool janitor_wait(struct janitor *janitor)
 	return !janitor->stop;
 }
 
+/* The log is not to grow because a blob cannot be removed. */
 static int clean_now_and_then(struct uploads *uploads)
 {
-	int r = empty_trash(uploads);
+	int emptied = empty_trash(uploads);
+	int tended = catalog_tend_log(uploads->catalog);
 
-	return r ? r : catalog_tend_log(uploads->catalog);
+	return emptied ? emptied : tended;
 }
 
 static void *janitor_run(void *arg)

@@ -1,6 +1,6 @@
-/* Uploads that were created a moment ago. Mostly their first append follows at once, and
- * finds here what it would have to ask the catalog for, on a connection that has to read
- * its pages again after each commit.
+/* Uploads that were created a moment ago. Mostly their first append follows at once,
+ * and finds here what it would have to ask the catalog for, on a connection that has to
+ * read its pages again after each commit.
  *
  * An upload is put here before its creation is committed, when nobody else can know of
  * it, and taken out by the first who claims it: nothing here is ever out of date. A few
@@ -55,7 +55,6 @@ static void exchange(struct recent *recent, struct file *place, struct file *fil
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&recent->mutex);
 	struct file there = *place;
 
-	(void)lock;
 	*place = *file;
 	*file = there;
 }
@@ -75,7 +74,6 @@ bool recent_take(struct recent *recent, struct upload_id id, struct file *file)
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&recent->mutex);
 	struct file *place = place_of(recent, id);
 
-	(void)lock;
 	if (!place->num || memcmp(&place->id, &id, sizeof(id)) != 0)
 		return false;
 	*file = *place;

@@ -146,34 +146,48 @@ static void *upload_without_pause(void *arg)
 	return NULL;
 }
 
-START_TEST(a_long_log_begins_anew_while_others_commit)
+static void *look_without_pause(void *arg)
+{
+	while (atomic_load(&passing)) {
+		struct file file = engine_find(*(struct upload_id *)arg);
+
+		file_release(&file);
+	}
+	return NULL;
+}
+
+START_TEST(a_long_log_begins_anew_while_others_commit_and_read)
 {
 	char names[2][2] = {"a", "b"};
 	int64_t deadline = clock_monotonic() + 60 * CLOCK_SECOND;
 	struct file first = engine_create(FILE_PLAIN, "first", 10);
 	uint32_t before = count_logs();
-	pthread_t threads[2];
+	pthread_t threads[4];
 
-	file_release(&first);
 	atomic_store(&passing, true);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, upload_without_pause,
 						names[i]),
 				 0);
+		ck_assert_int_eq(pthread_create(&threads[2 + i], NULL,
+						look_without_pause, &first.id),
+				 0);
+	}
 	while (count_logs() <= before && clock_monotonic() < deadline)
 		if (size_of("catalog.db-wal") > LONG_LOG)
 			ck_assert_int_eq(uploads_clean(engine), 0);
 	atomic_store(&passing, false);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert_uint_gt(count_logs(), before);
+	file_release(&first);
 }
 END_TEST
 
 int main(void)
 {
 	const TTest *tests[] = {
-		a_long_log_begins_anew_while_others_commit,
+		a_long_log_begins_anew_while_others_commit_and_read,
 		the_log_is_copied_into_the_catalog_and_begins_anew,
 		requests_are_served_while_a_thousand_of_a_million_expire,
 	};
