@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Write-out is started behind the writer every so many bytes, so that the last
  * fdatasync has little left to do. */
@@ -75,14 +76,36 @@ int writer_flush(struct upload_writer *writer)
 	return write_out(writer, writer->buffer, size);
 }
 
-static int gather(struct upload_writer *writer, const uint8_t *bytes, size_t size)
+/* A mapping of its own: malloc() would make one as well, but with a lock held that it
+ * shares with a crowd of other threads, and with those that serve the mount. */
+static int make_buffer(struct upload_writer *writer)
 {
-	if (!writer->buffer)
-		writer->buffer = malloc(GATHER_BYTES);
-	if (!writer->buffer) {
+	void *made = mmap(NULL, GATHER_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (made == MAP_FAILED) {
 		writer->failed = true;
 		return failure(-ENOMEM, "append");
 	}
+	writer->buffer = made;
+	return 0;
+}
+
+void writer_release_buffer(struct upload_writer *writer)
+{
+	if (writer->file.small)
+		free(writer->buffer);
+	else if (writer->buffer)
+		munmap(writer->buffer, GATHER_BYTES);
+	writer->buffer = NULL;
+}
+
+static int gather(struct upload_writer *writer, const uint8_t *bytes, size_t size)
+{
+	int r = writer->buffer ? 0 : make_buffer(writer);
+
+	if (r)
+		return r;
 	memcpy(writer->buffer + writer->buffered, bytes, size);
 	writer->buffered += size;
 	return writer->buffered == GATHER_BYTES ? writer_flush(writer) : 0;

@@ -436,8 +436,8 @@ struct upload_writer *upload_writer_free(struct upload_writer *writer)
 	blob_unref(writer->blob);
 	digest_free(writer->part);
 	digest_free(writer->whole);
+	writer_release_buffer(writer);
 	file_release(&writer->file);
-	free(writer->buffer);
 	free(writer);
 	return NULL;
 }

@@ -35,6 +35,8 @@ struct upload_writer {
 uint64_t writer_position(const struct upload_writer *writer);
 /* Writes what was gathered. */
 MUST_CHECK int writer_flush(struct upload_writer *writer);
+/* Before `file` is released. */
+void writer_release_buffer(struct upload_writer *writer);
 /* Makes durable what was written, as far as the sync level asks for it now, and commits
  * it as the upload's offset. Tells nobody yet: that is for the outcome, after the claim
  * was given back. Refusals: GONE. */
