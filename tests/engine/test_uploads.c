@@ -257,6 +257,21 @@ START_TEST(a_terminated_upload_is_gone_but_not_under_a_reader)
 }
 END_TEST
 
+/* The first append takes what is known of the creation; what came in between counts. */
+START_TEST(a_first_append_sees_what_happened_since_the_creation)
+{
+	struct file gone = engine_create(FILE_PLAIN, "gone", 100000);
+	struct file other = engine_create(FILE_PLAIN, "other", 100000);
+
+	ck_assert_int_eq(uploads_terminate(engine, gone.id), 0);
+	ck_assert_int_eq(try_open(gone.id, (struct upload_append){0}), REFUSED_GONE);
+	engine_append(other.id, 0, "some", 4);
+	ck_assert_int_eq(try_open(other.id, (struct upload_append){0}), REFUSED_OFFSET);
+	file_release(&gone);
+	file_release(&other);
+}
+END_TEST
+
 START_TEST(sizes_over_the_maximum_are_refused)
 {
 	struct upload_request request = {
@@ -321,6 +336,7 @@ int main(void)
 		a_length_can_come_late_but_not_change,
 		a_complete_upload_takes_an_empty_append_and_no_byte,
 		a_terminated_upload_is_gone_but_not_under_a_reader,
+		a_first_append_sees_what_happened_since_the_creation,
 		sizes_over_the_maximum_are_refused,
 		a_complete_large_upload_is_one_descriptor_of_just_its_size,
 	};
