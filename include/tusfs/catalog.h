@@ -11,6 +11,7 @@
 #include "tusfs/error.h"
 #include "tusfs/file.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,22 @@ typedef int catalog_apply(struct conn *conn, void *arg);
  * of the process. */
 MUST_CHECK int catalog_commit(struct catalog *catalog, bool durable,
 			      catalog_apply *apply, void *arg);
+
+/* One of several changes that one thread has at a time. */
+struct catalog_change {
+	catalog_apply *apply;
+	void *arg;
+	bool durable;
+	int result;		     /* as catalog_commit() would return */
+	struct catalog_change *next; /* of the same thread; void after the commit */
+	/* the catalog's own */
+	unsigned int batch;
+	atomic_bool done;
+};
+/* Commits a list of changes as if each had a thread of its own that calls
+ * catalog_commit(): one that is refused leaves the others alone. `last` is its end. */
+void catalog_commit_all(struct catalog *catalog, struct catalog_change *first,
+			struct catalog_change *last);
 
 /* Copies what the write-ahead log holds into the catalog's file, without stopping
  * anybody; a log of over 64 MiB begins anew then. By one thread at a time. */

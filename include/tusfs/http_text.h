@@ -29,6 +29,8 @@ enum http_range_kind http_range_parse(const char *text, uint64_t size,
  * comparison, or the list is "*" (RFC 9110, 13.1.2). */
 bool http_etag_listed(const char *list, const char *etag);
 
+/* Whether all of `text` is one token (RFC 9110, 5.6.2). */
+bool http_is_token(const char *text, size_t length);
 /* Whether a comma-separated list has `token`, in either case. */
 bool http_list_has(const char *list, const char *token);
 /* The same, for a list of nothing but tokens, such as field names. */

@@ -138,6 +138,9 @@ MUST_CHECK int uploads_find(struct uploads *uploads, struct upload_id id,
  * needs before a client resumes. Refusals: NOT_FOUND, GONE, BUSY. */
 MUST_CHECK int uploads_settle(struct uploads *uploads, struct upload_id id,
 			      struct file *file);
+/* The same, but refuses with BUSY at once when there is a running writer. */
+MUST_CHECK int uploads_find_settled(struct uploads *uploads, struct upload_id id,
+				    struct file *file);
 /* Ends an upload in any state; stops a running writer. Works on a full disk too.
  * Readers that have it open read on. Refusals: NOT_FOUND, GONE, BUSY. */
 MUST_CHECK int uploads_terminate(struct uploads *uploads, struct upload_id id);
@@ -156,6 +159,9 @@ struct upload_append {
 	 * end. The algorithm is DIGEST_NONE while only a trailer will tell. */
 	bool checked;
 	enum digest_algorithm algorithm;
+	/* Refuses with BUSY rather than waits: when somebody has the upload, or when it
+	 * is complete, or not so small that its bytes are in the catalog. */
+	bool at_once;
 	/* Called once, from another thread, when a newcomer wants the upload: it must
 	 * make the owner of the writer come to its end soon, without blocking
 	 * (shutdown(2) of the socket). Never called once commit, cut or
@@ -193,6 +199,34 @@ MUST_CHECK int upload_writer_commit(struct upload_writer *writer,
 MUST_CHECK int upload_writer_cut(struct upload_writer *writer, struct file *file);
 /* Releases the upload; an append that was not ended is cut. Takes and returns NULL. */
 struct upload_writer *upload_writer_free(struct upload_writer *writer);
+
+/* ---- several at once: for a door that has many small requests at a time ---- */
+
+/* A creation, or a whole append to a small upload, that needs only to be committed. It
+ * belongs to one thread at a time. */
+struct upload_change;
+
+/* Begins what uploads_create() does, which must not be a final; *request is copied, and
+ * what it borrows must stay until the end. The caller owns *change. Refusals: as
+ * uploads_create(). */
+MUST_CHECK int upload_change_create(struct uploads *uploads,
+				    const struct upload_request *request,
+				    struct upload_change **change);
+/* Begins an append whose bytes (append->size of them) are all there, and without a
+ * promised checksum; takes them in, so that they need not stay. It is done `at_once`,
+ * or refused. The caller owns *change. Refusals: as upload_writer_open() and
+ * upload_writer_commit(). */
+MUST_CHECK int upload_change_append(struct uploads *uploads, struct upload_id id,
+				    const struct upload_append *append,
+				    const void *bytes, struct upload_change **change);
+/* Commits changes in as few transactions as can be. Each is refused, or fails, by
+ * itself. */
+void upload_changes_commit(struct uploads *uploads,
+			   struct upload_change *const *changes, size_t count);
+/* After the commit of all that were begun together: tells the observer, frees the
+ * change, and returns how it ended: with 0, *file is the upload as it is now, released
+ * by the caller. Refusals: as uploads_create() or upload_writer_commit(). */
+MUST_CHECK int upload_change_end(struct upload_change *change, struct file *file);
 
 /* ---- read ---- */
 

@@ -209,7 +209,16 @@ void conn_release(struct conn **conn)
 int catalog_commit(struct catalog *catalog, bool durable, catalog_apply *apply,
 		   void *arg)
 {
-	return committer_commit(&catalog->committer, durable, apply, arg);
+	struct catalog_change change = {.apply = apply, .arg = arg, .durable = durable};
+
+	committer_commit(&catalog->committer, &change, &change);
+	return change.result;
+}
+
+void catalog_commit_all(struct catalog *catalog, struct catalog_change *first,
+			struct catalog_change *last)
+{
+	committer_commit(&catalog->committer, first, last);
 }
 
 static int uncopied(const struct wal_progress *progress)

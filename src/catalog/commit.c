@@ -20,16 +20,6 @@
  */
 #define FOLLOW_FRAMES (ROOM_LOG_BYTES / FRAME_BYTES / 4)
 
-struct change { /* on the stack of the thread that waits */
-	catalog_apply *apply;
-	void *arg;
-	bool durable;
-	int result;
-	unsigned int batch; /* the number of the one it is in */
-	atomic_bool done;
-	struct change *next;
-};
-
 void committer_init(struct committer *committer, struct conn *conn, struct room *room)
 {
 	*committer = (struct committer){.conn = conn, .room = room};
@@ -122,7 +112,7 @@ static int commit(struct committer *committer)
 }
 
 /* One change in a transaction of its own: it fails alone. */
-static int try_one(struct committer *committer, struct change *change)
+static int try_one(struct committer *committer, struct catalog_change *change)
 {
 	struct conn *conn = committer->conn;
 	int r = begin(committer, change->durable);
@@ -150,7 +140,7 @@ static int restart_log(struct committer *committer)
 
 /* On a full disk a change is tried once more, in the room that the log has from its
  * beginning. */
-static int commit_one(struct committer *committer, struct change *change)
+static int commit_one(struct committer *committer, struct catalog_change *change)
 {
 	int r = try_one(committer, change);
 
@@ -160,16 +150,16 @@ static int commit_one(struct committer *committer, struct change *change)
 }
 
 /* One way to run a change of a batch. Returns what ends the batch. */
-typedef int apply_one(struct conn *conn, struct change *change);
+typedef int apply_one(struct conn *conn, struct catalog_change *change);
 
-static int apply_bare(struct conn *conn, struct change *change)
+static int apply_bare(struct conn *conn, struct catalog_change *change)
 {
 	change->result = change->apply(conn, change->arg);
 	return change->result;
 }
 
 /* A refusal takes back just this change. */
-static int apply_within(struct conn *conn, struct change *change)
+static int apply_within(struct conn *conn, struct catalog_change *change)
 {
 	int r = run(conn, STMT_SAVEPOINT);
 
@@ -183,17 +173,17 @@ static int apply_within(struct conn *conn, struct change *change)
 	return r ? r : run(conn, STMT_RELEASE);
 }
 
-static int commit_with(struct committer *committer, struct change *first,
+static int commit_with(struct committer *committer, struct catalog_change *first,
 		       apply_one *apply)
 {
 	struct conn *conn = committer->conn;
 	bool durable = false;
 	int r;
 
-	for (struct change *c = first; c; c = c->next)
+	for (struct catalog_change *c = first; c; c = c->next)
 		durable |= c->durable;
 	r = begin(committer, durable);
-	for (struct change *c = first; c && !r; c = c->next)
+	for (struct catalog_change *c = first; c && !r; c = c->next)
 		r = apply(conn, c);
 	if (!r)
 		r = commit(committer);
@@ -204,19 +194,19 @@ static int commit_with(struct committer *committer, struct change *first,
 
 /* Few changes are refused, and a savepoint for each costs a tenth of the batch: so they
  * are tried without first. */
-static int commit_all(struct committer *committer, struct change *first)
+static int commit_all(struct committer *committer, struct catalog_change *first)
 {
 	int r = commit_with(committer, first, apply_bare);
 
 	return r > 0 ? commit_with(committer, first, apply_within) : r;
 }
 
-static void commit_batch(struct committer *committer, struct change *first)
+static void commit_batch(struct committer *committer, struct catalog_change *first)
 {
 	if (first->next && !commit_all(committer, first))
 		return;
 	/* alone, or the machine failed one of them: find out which */
-	for (struct change *c = first; c; c = c->next)
+	for (struct catalog_change *c = first; c; c = c->next)
 		c->result = commit_one(committer, c);
 }
 
@@ -286,10 +276,10 @@ static void wake(struct committer *committer, unsigned int batch, int count)
 }
 
 /* Takes all who wait by now. */
-static struct change *take_batch(struct committer *committer)
+static struct catalog_change *take_batch(struct committer *committer)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
-	struct change *batch = committer->first;
+	struct catalog_change *batch = committer->first;
 
 	committer->first = NULL;
 	committer->last = &committer->first;
@@ -298,7 +288,7 @@ static struct change *take_batch(struct committer *committer)
 }
 
 /* Takes the lead, if nobody has it and the change still needs one. */
-static bool take_lead(struct committer *committer, const struct change *change)
+static bool take_lead(struct committer *committer, const struct catalog_change *change)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
 	bool leads = !committer->led && !atomic_load(&change->done);
@@ -318,12 +308,12 @@ static bool hand_over(struct committer *committer)
 
 /* All of the batch at once, by one call: waking each by itself would give the processor
  * away as often, before the next can lead. */
-static void end_batch(struct committer *committer, struct change *batch)
+static void end_batch(struct committer *committer, struct catalog_change *batch)
 {
 	unsigned int number = batch->batch;
-	struct change *next;
+	struct catalog_change *next;
 
-	for (struct change *c = batch; c; c = next) {
+	for (struct catalog_change *c = batch; c; c = next) {
 		next = c->next; /* c is gone once it is done */
 		atomic_store(&c->done, true);
 	}
@@ -332,7 +322,7 @@ static void end_batch(struct committer *committer, struct change *batch)
 
 static void lead(struct committer *committer)
 {
-	struct change *batch = take_batch(committer);
+	struct catalog_change *batch = take_batch(committer);
 	unsigned int next = batch->batch + 1;
 
 	commit_batch(committer, batch);
@@ -343,22 +333,27 @@ static void lead(struct committer *committer)
 		wake(committer, next, 1);
 }
 
-/* Whether the change leads at once. */
-static bool enqueue(struct committer *committer, struct change *change)
+/* Whether the changes lead at once. */
+static bool enqueue(struct committer *committer, struct catalog_change *first,
+		    struct catalog_change *last)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&committer->mutex);
 	bool leads = !committer->led;
 
-	change->batch = committer->gathering;
-	*committer->last = change;
-	committer->last = &change->next;
+	last->next = NULL;
+	for (struct catalog_change *c = first; c; c = c->next) {
+		c->batch = committer->gathering;
+		atomic_init(&c->done, false);
+	}
+	*committer->last = first;
+	committer->last = &last->next;
 	committer->led = true;
 	return leads;
 }
 
 /* Waits for the end of the change's batch, or takes the lead that was let go of before:
  * then false. */
-static bool await(struct committer *committer, struct change *change)
+static bool await(struct committer *committer, struct catalog_change *change)
 {
 	for (;;) {
 		unsigned int seen = atomic_load(&committer->happened);
@@ -371,13 +366,10 @@ static bool await(struct committer *committer, struct change *change)
 	}
 }
 
-int committer_commit(struct committer *committer, bool durable, catalog_apply *apply,
-		     void *arg)
+void committer_commit(struct committer *committer, struct catalog_change *first,
+		      struct catalog_change *last)
 {
-	struct change change = {.apply = apply, .arg = arg, .durable = durable};
-
-	atomic_init(&change.done, false);
-	if (enqueue(committer, &change) || !await(committer, &change))
+	/* they are in one batch, and the last is done last */
+	if (enqueue(committer, first, last) || !await(committer, last))
 		lead(committer);
-	return change.result;
 }

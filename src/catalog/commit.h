@@ -9,8 +9,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-struct change;
-
 struct committer {
 	struct conn *conn; /* only the leader's, as the next two */
 	bool full;	   /* what synchronous is set to */
@@ -20,7 +18,7 @@ struct committer {
 	atomic_bool renew;     /* see committer_renew_log() */
 	atomic_uint happened;  /* a futex: changes when a batch ends, or nobody leads */
 	pthread_mutex_t mutex; /* protects the rest */
-	struct change *first, **last;
+	struct catalog_change *first, **last;
 	unsigned int gathering; /* the number of the batch that they are */
 	bool led;		/* a leader is at work */
 };
@@ -31,8 +29,8 @@ void committer_release(struct committer *committer);
 /* All but a little of the log is copied: the next to commit copies the rest after that,
  * while nobody else can, so that the log begins anew. Thread-safe. */
 void committer_renew_log(struct committer *committer);
-/* As catalog_commit(). */
-MUST_CHECK int committer_commit(struct committer *committer, bool durable,
-				catalog_apply *apply, void *arg);
+/* As catalog_commit_all(). */
+void committer_commit(struct committer *committer, struct catalog_change *first,
+		      struct catalog_change *last);
 
 #endif

@@ -3,6 +3,7 @@
 #include "cors.h"
 #include "location.h"
 
+#include "tusfs/clock.h"
 #include "tusfs/fault_point.h"
 #include "tusfs/log.h"
 #include "tusfs/text.h"
@@ -24,12 +25,17 @@ static void add_common_fields(struct request *request)
 		location_add(request);
 }
 
+static void begin(struct request *request, unsigned int status)
+{
+	assert(!request_answered(request));
+	fault_point("before the answer");
+	request->status = status;
+}
+
 void answer_with(struct request *request, unsigned int status,
 		 struct MHD_Response *response)
 {
-	assert(!request->response);
-	fault_point("before the answer");
-	request->status = status;
+	begin(request, status);
 	request->response = response;
 	if (response)
 		add_common_fields(request);
@@ -37,8 +43,30 @@ void answer_with(struct request *request, unsigned int status,
 		request->failed = true;
 }
 
+/* The front's answers are written down as they go over the wire. */
+static void begin_text(struct request *request, unsigned int status)
+{
+	struct buffer *text = &request->text;
+	char date[TEXT_DATE_SIZE];
+
+	begin(request, status);
+	text_to_http_date(clock_now(), date);
+	buffer_add(text, "HTTP/1.1 ");
+	buffer_add_number(text, status);
+	buffer_add(text, " ");
+	buffer_add(text, MHD_get_reason_phrase_for(status));
+	buffer_add(text, "\r\nDate: ");
+	buffer_add(text, date);
+	buffer_add(text, "\r\n");
+	add_common_fields(request);
+}
+
 static void answer_line(struct request *request, unsigned int status)
 {
+	if (request->at_once) {
+		begin_text(request, status);
+		return;
+	}
 	answer_with(request, status,
 		    MHD_create_response_from_buffer(strlen(request->line),
 						    request->line,
@@ -158,7 +186,11 @@ void answer_refusal(struct request *request, int r)
 
 void answer_field(struct request *request, const char *name, const char *value)
 {
-	if (request->response && *value)
+	if (!*value)
+		return;
+	if (request->at_once)
+		buffer_add_field(&request->text, name, value);
+	else if (request->response)
 		MHD_add_response_header(request->response, name, value);
 }
 
@@ -189,6 +221,18 @@ void answer_log(const struct request *request)
 {
 	log_debug("%s: %u %.*s", request->method, request->status,
 		  (int)strcspn(request->line, "\n"), request->line);
+}
+
+void answer_end_text(struct request *request)
+{
+	struct buffer *text = &request->text;
+
+	answer_log(request);
+	if (request->status != 204)
+		answer_field_number(request, "Content-Length", strlen(request->line));
+	buffer_add(text, "\r\n");
+	if (!request->wire_head)
+		buffer_add(text, request->line);
 }
 
 enum MHD_Result answer_queue(struct request *request)

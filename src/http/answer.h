@@ -26,6 +26,8 @@ void answer_expiry(struct request *request, const struct file *file);
 
 /* A debug line of what is answered. */
 void answer_log(const struct request *request);
+/* Adds what is left of an answer to its text, when the front serves the request. */
+void answer_end_text(struct request *request);
 /* Queues the answer. */
 MUST_CHECK enum MHD_Result answer_queue(struct request *request);
 /* Writes the answer to the socket, then waits for the client to read it. Closing at

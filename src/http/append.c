@@ -109,6 +109,13 @@ static void read_trailer(struct request *request)
 		request->checksum.algorithm = DIGEST_NONE;
 }
 
+static void answer_end(struct request *request, const struct file *file)
+{
+	answer(request, request->created ? 201 : 204);
+	answer_field_number(request, "Upload-Offset", file->offset);
+	answer_expiry(request, file);
+}
+
 static void append_end(struct request *request)
 {
 	SCOPED(file_release) struct file file = {0};
@@ -122,9 +129,7 @@ static void append_end(struct request *request)
 		return;
 	}
 	request->writer = upload_writer_free(request->writer);
-	answer(request, request->created ? 201 : 204);
-	answer_field_number(request, "Upload-Offset", file.offset);
-	answer_expiry(request, &file);
+	answer_end(request, &file);
 }
 
 static void stop(void *arg)
@@ -151,16 +156,41 @@ void append_begin(struct request *request, struct upload_append *append)
 		request->sink = &sink;
 }
 
+static void append_at_once(struct request *request, struct upload_append *append)
+{
+	int r;
+
+	append->at_once = append->size_known = true;
+	append->size = request->expected;
+	r = request->promised
+		    ? REFUSED_BUSY
+		    : upload_change_append(request->site->uploads, request->id, append,
+					   request->body, &request->change);
+	request->passed = r == REFUSED_BUSY;
+	if (r && !request->passed)
+		append_refuse(request, r);
+}
+
 void patch_begin(struct request *request)
 {
 	struct upload_append append = {0};
 
 	append.declares_length = request_field(request, FIELD_UPLOAD_LENGTH);
-	if (append_accept_type(request) &&
-	    append_read_number(request, FIELD_UPLOAD_OFFSET, true, &append.offset) &&
-	    append_read_number(request, FIELD_UPLOAD_LENGTH, false, &append.length) &&
-	    append_read_promise(request))
-		append_begin(request, &append);
-	else
+	if (!append_accept_type(request) ||
+	    !append_read_number(request, FIELD_UPLOAD_OFFSET, true, &append.offset) ||
+	    !append_read_number(request, FIELD_UPLOAD_LENGTH, false, &append.length) ||
+	    !append_read_promise(request))
 		tell_state(request);
+	else if (request->at_once)
+		append_at_once(request, &append);
+	else
+		append_begin(request, &append);
+}
+
+void patch_end(struct request *request, int r, const struct file *file)
+{
+	if (r)
+		append_refuse(request, r);
+	else
+		answer_end(request, file);
 }

@@ -21,7 +21,7 @@ void body_take(struct request *request, const void *bytes, size_t size)
 {
 	request->taken += size;
 	peer_received(request->peer, size);
-	if (!request->response && !request->failed)
+	if (!request_answered(request) && !request->failed)
 		request->sink->take(request, bytes, size);
 }
 
@@ -79,9 +79,9 @@ static void drain(struct request *request)
 static enum MHD_Result end_by_hand(struct request *request)
 {
 	peer_enter(request->peer, PEER_BUSY);
-	if (request->taken < request->expected && !request->response)
+	if (request->taken < request->expected && !request_answered(request))
 		return MHD_NO;
-	if (!request->response && !request->failed)
+	if (!request_answered(request) && !request->failed)
 		request->sink->end(request);
 	answer_by_hand(request);
 	return MHD_NO;
@@ -100,7 +100,7 @@ static bool take_or_wait(struct request *request, void *block)
 static void receive_all(struct request *request, void *block)
 {
 	while (request->taken < request->expected && !request->failed) {
-		if (request->response && !body_can_swallow(request))
+		if (request_answered(request) && !body_can_swallow(request))
 			return;
 		if (!take_or_wait(request, block))
 			return;
@@ -128,7 +128,8 @@ enum MHD_Result body_await(struct request *request)
 	short found;
 
 	peer_enter(request->peer, PEER_RECEIVING);
-	if (request->expected - request->taken >= BY_HAND_MIN && !request->response)
+	if (request->expected - request->taken >= BY_HAND_MIN &&
+	    !request_answered(request))
 		return receive_by_hand(request);
 	found = wait_for_input(request);
 	if (found && !(found & (POLLRDHUP | POLLHUP | POLLERR)))

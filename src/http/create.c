@@ -97,29 +97,33 @@ static bool accept_body(struct request *request, const struct upload_request *cr
 	return true;
 }
 
-/* Creates, and from then on the answer tells where. False when answered. */
-static bool create(struct request *request, const struct upload_request *creation,
-		   struct file *file)
+/* From here on the answer tells where. */
+static void set_created(struct request *request, const struct file *file)
 {
-	int r = uploads_create(request->site->uploads, creation, file);
-
-	if (r) {
-		answer_refusal(request, r);
-		return false;
-	}
 	request->id = file->id;
 	request->created = true;
-	return true;
 }
 
-static void create_empty(struct request *request, const struct upload_request *creation)
+void post_end(struct request *request, int r, const struct file *file)
+{
+	if (r) {
+		answer_refusal(request, r);
+		return;
+	}
+	set_created(request, file);
+	answer(request, 201);
+	if (request_has_body(request))
+		answer_field_number(request, "Upload-Offset", file->offset);
+	answer_expiry(request, file);
+}
+
+/* With all of the body, if there is any. */
+static void create(struct request *request, const struct upload_request *creation)
 {
 	SCOPED(file_release) struct file file = {0};
+	int r = uploads_create(request->site->uploads, creation, &file);
 
-	if (!create(request, creation, &file))
-		return;
-	answer(request, 201);
-	answer_expiry(request, &file);
+	post_end(request, r, &file);
 }
 
 static void small_take(struct request *request, const void *bytes, size_t size)
@@ -131,15 +135,9 @@ static void small_take(struct request *request, const void *bytes, size_t size)
 
 static void small_end(struct request *request)
 {
-	SCOPED(file_release) struct file file = {0};
-
 	request->creation->body = request->small;
 	request->creation->body_size = request->small_size;
-	if (!create(request, request->creation, &file))
-		return;
-	answer(request, 201);
-	answer_field_number(request, "Upload-Offset", file.offset);
-	answer_expiry(request, &file);
+	create(request, request->creation);
 }
 
 /* A small body is committed together with its upload, in one transaction; should it
@@ -163,9 +161,38 @@ static void create_and_append(struct request *request,
 {
 	SCOPED(file_release) struct file file = {0};
 	struct upload_append append = {.offset = 0};
+	int r = uploads_create(request->site->uploads, creation, &file);
 
-	if (create(request, creation, &file))
-		append_begin(request, &append);
+	if (r) {
+		answer_refusal(request, r);
+		return;
+	}
+	set_created(request, &file);
+	append_begin(request, &append);
+}
+
+/* Whether what the body brings can be committed together with the upload. */
+static bool is_one_change(const struct request *request,
+			  const struct upload_request *creation)
+{
+	return !request_has_body(request) ||
+	       (creation->length_known && creation->length <= UPLOADS_SMALL_MAX &&
+		!request->chunked && !request->promised);
+}
+
+static void create_at_once(struct request *request, struct upload_request *creation)
+{
+	int r;
+
+	request->passed =
+		creation->kind == FILE_FINAL || !is_one_change(request, creation);
+	if (request->passed)
+		return;
+	creation->body = request->body;
+	creation->body_size = request->expected;
+	r = upload_change_create(request->site->uploads, creation, &request->change);
+	if (r)
+		answer_refusal(request, r);
 }
 
 void post_begin(struct request *request)
@@ -177,10 +204,11 @@ void post_begin(struct request *request)
 	    !read_length(request, &creation) || !read_metadata(request, &creation) ||
 	    !append_read_promise(request) || !accept_body(request, &creation))
 		return;
-	if (!request_has_body(request))
-		create_empty(request, &creation);
-	else if (creation.length_known && creation.length <= UPLOADS_SMALL_MAX &&
-		 !request->chunked && !request->promised)
+	if (request->at_once)
+		create_at_once(request, &creation);
+	else if (!request_has_body(request))
+		create(request, &creation);
+	else if (is_one_change(request, &creation))
 		create_small(request, &creation);
 	else
 		create_and_append(request, &creation);

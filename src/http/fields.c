@@ -6,35 +6,39 @@
 #include <string.h>
 #include <strings.h>
 
+#define NAME(text) .name = (text), .length = sizeof(text) - 1
+
 static const struct known {
 	const char *name;
+	size_t length;
 	bool list;   /* may come in several lines */
 	bool prefix; /* no other field's name begins like this */
 } known[FIELD_COUNT] = {
-	[FIELD_HOST] = {.name = "Host"},
-	[FIELD_CONTENT_LENGTH] = {.name = "Content-Length", .prefix = true},
-	[FIELD_TRANSFER_ENCODING] = {.name = "Transfer-Encoding", .prefix = true},
-	[FIELD_EXPECT] = {.name = "Expect"},
-	[FIELD_TRAILER] = {.name = "Trailer", .list = true},
-	[FIELD_CONTENT_TYPE] = {.name = "Content-Type", .prefix = true},
-	[FIELD_METHOD_OVERRIDE] = {.name = "X-HTTP-Method-Override", .prefix = true},
-	[FIELD_TUS_RESUMABLE] = {.name = "Tus-Resumable", .prefix = true},
-	[FIELD_UPLOAD_OFFSET] = {.name = "Upload-Offset", .prefix = true},
-	[FIELD_UPLOAD_LENGTH] = {.name = "Upload-Length", .prefix = true},
-	[FIELD_UPLOAD_DEFER_LENGTH] = {.name = "Upload-Defer-Length", .prefix = true},
-	[FIELD_UPLOAD_METADATA] = {.name = "Upload-Metadata", .prefix = true},
-	[FIELD_UPLOAD_CONCAT] = {.name = "Upload-Concat", .prefix = true},
-	[FIELD_UPLOAD_CHECKSUM] = {.name = "Upload-Checksum", .prefix = true},
-	[FIELD_ORIGIN] = {.name = "Origin"},
-	[FIELD_CORS_METHOD] = {.name = "Access-Control-Request-Method"},
-	[FIELD_CORS_HEADERS] = {.name = "Access-Control-Request-Headers", .list = true},
-	[FIELD_RANGE] = {.name = "Range"},
-	[FIELD_IF_RANGE] = {.name = "If-Range"},
-	[FIELD_IF_NONE_MATCH] = {.name = "If-None-Match", .list = true},
-	[FIELD_IF_MODIFIED_SINCE] = {.name = "If-Modified-Since"},
-	[FIELD_FORWARDED] = {.name = "Forwarded", .list = true},
-	[FIELD_X_FORWARDED_HOST] = {.name = "X-Forwarded-Host", .list = true},
-	[FIELD_X_FORWARDED_PROTO] = {.name = "X-Forwarded-Proto", .list = true},
+	[FIELD_HOST] = {NAME("Host")},
+	[FIELD_CONNECTION] = {NAME("Connection"), .list = true},
+	[FIELD_CONTENT_LENGTH] = {NAME("Content-Length"), .prefix = true},
+	[FIELD_TRANSFER_ENCODING] = {NAME("Transfer-Encoding"), .prefix = true},
+	[FIELD_EXPECT] = {NAME("Expect")},
+	[FIELD_TRAILER] = {NAME("Trailer"), .list = true},
+	[FIELD_CONTENT_TYPE] = {NAME("Content-Type"), .prefix = true},
+	[FIELD_METHOD_OVERRIDE] = {NAME("X-HTTP-Method-Override"), .prefix = true},
+	[FIELD_TUS_RESUMABLE] = {NAME("Tus-Resumable"), .prefix = true},
+	[FIELD_UPLOAD_OFFSET] = {NAME("Upload-Offset"), .prefix = true},
+	[FIELD_UPLOAD_LENGTH] = {NAME("Upload-Length"), .prefix = true},
+	[FIELD_UPLOAD_DEFER_LENGTH] = {NAME("Upload-Defer-Length"), .prefix = true},
+	[FIELD_UPLOAD_METADATA] = {NAME("Upload-Metadata"), .prefix = true},
+	[FIELD_UPLOAD_CONCAT] = {NAME("Upload-Concat"), .prefix = true},
+	[FIELD_UPLOAD_CHECKSUM] = {NAME("Upload-Checksum"), .prefix = true},
+	[FIELD_ORIGIN] = {NAME("Origin")},
+	[FIELD_CORS_METHOD] = {NAME("Access-Control-Request-Method")},
+	[FIELD_CORS_HEADERS] = {NAME("Access-Control-Request-Headers"), .list = true},
+	[FIELD_RANGE] = {NAME("Range")},
+	[FIELD_IF_RANGE] = {NAME("If-Range")},
+	[FIELD_IF_NONE_MATCH] = {NAME("If-None-Match"), .list = true},
+	[FIELD_IF_MODIFIED_SINCE] = {NAME("If-Modified-Since")},
+	[FIELD_FORWARDED] = {NAME("Forwarded"), .list = true},
+	[FIELD_X_FORWARDED_HOST] = {NAME("X-Forwarded-Host"), .list = true},
+	[FIELD_X_FORWARDED_PROTO] = {NAME("X-Forwarded-Proto"), .list = true},
 };
 
 const char *field_name(enum field field)
@@ -42,50 +46,65 @@ const char *field_name(enum field field)
 	return known[field].name;
 }
 
-static char *copy_trimmed(const char *value)
+/* Most values have nothing to trim at their end, and are taken as they are. */
+static int set_value(struct fields *fields, enum field field, const char *value)
 {
-	size_t length;
+	size_t length = strlen(value), trimmed = length;
 
-	value += strspn(value, " \t");
-	length = strlen(value);
-	while (length && strchr(" \t", value[length - 1]))
-		length--;
-	return strndup(value, length);
+	while (trimmed && strchr(" \t", value[trimmed - 1]))
+		trimmed--;
+	if (trimmed < length) {
+		fields->copied[field] = strndup(value, trimmed);
+		if (!fields->copied[field])
+			return -ENOMEM;
+		value = fields->copied[field];
+	}
+	fields->value[field] = value;
+	return 0;
 }
 
 static int add_value(struct fields *fields, enum field field, const char *value)
 {
-	char *had = fields->value[field];
+	const char *had = fields->value[field];
 	char *joined;
 
-	if (!had) {
-		fields->value[field] = copy_trimmed(value);
-		return fields->value[field] ? 0 : -ENOMEM;
-	}
+	value += strspn(value, " \t");
+	if (!had)
+		return set_value(fields, field, value);
 	if (!known[field].list) {
 		fields->repeated[field] = true;
 		return 0;
 	}
 	if (asprintf(&joined, "%s, %s", had, value) < 0)
 		return -ENOMEM;
-	free(had);
-	fields->value[field] = joined;
+	free(fields->copied[field]);
+	fields->value[field] = fields->copied[field] = joined;
 	return 0;
 }
 
 /* FIELD_COUNT for one that is not known. */
-static enum field field_named(const char *name, bool *folded)
+static enum field field_named(const char *name, size_t length, bool *folded)
 {
 	for (unsigned int i = 0; i < FIELD_COUNT; i++) {
-		size_t length = strlen(known[i].name);
+		const struct known *is = &known[i];
 
-		if (strncasecmp(name, known[i].name, length) != 0)
+		if (length < is->length || (length > is->length && !is->prefix) ||
+		    strncasecmp(name, is->name, is->length) != 0)
 			continue;
-		if (!name[length])
+		if (length == is->length)
 			return i;
-		*folded = *folded || known[i].prefix;
+		*folded = true;
 	}
 	return FIELD_COUNT;
+}
+
+int fields_add(struct fields *fields, const char *name, const char *value)
+{
+	size_t length = strlen(name);
+	enum field field = field_named(name, length, &fields->folded);
+
+	fields->size += length + strlen(value);
+	return field == FIELD_COUNT ? 0 : add_value(fields, field, value);
 }
 
 struct reading {
@@ -97,15 +116,9 @@ static enum MHD_Result read_one(void *arg, enum MHD_ValueKind kind, const char *
 				const char *value)
 {
 	struct reading *reading = arg;
-	struct fields *fields = reading->fields;
-	enum field field = field_named(name, &fields->folded);
 
 	(void)kind;
-	if (!value)
-		value = "";
-	fields->size += strlen(name) + strlen(value);
-	if (field != FIELD_COUNT)
-		reading->error = add_value(fields, field, value);
+	reading->error = fields_add(reading->fields, name, value ? value : "");
 	return reading->error ? MHD_NO : MHD_YES;
 }
 
@@ -123,6 +136,6 @@ int fields_read(struct MHD_Connection *mhd, struct fields *fields)
 void fields_release(struct fields *fields)
 {
 	for (unsigned int i = 0; i < FIELD_COUNT; i++)
-		free(fields->value[i]);
+		free(fields->copied[i]);
 	*fields = (struct fields){0};
 }

@@ -13,6 +13,7 @@
 
 enum field {
 	FIELD_HOST,
+	FIELD_CONNECTION,
 	FIELD_CONTENT_LENGTH,
 	FIELD_TRANSFER_ENCODING,
 	FIELD_EXPECT,
@@ -41,7 +42,8 @@ enum field {
 
 struct fields {
 	/* NULL where absent; a list sent in several lines is joined with commas */
-	char *value[FIELD_COUNT];
+	const char *value[FIELD_COUNT];
+	char *copied[FIELD_COUNT];  /* where the value is not as it was sent */
 	bool repeated[FIELD_COUNT]; /* sent twice though it is no list */
 	/* A line that begins like a known field and goes on with something else: what
 	 * libmicrohttpd makes of a folded line. */
@@ -49,8 +51,11 @@ struct fields {
 	size_t size; /* bytes of all names and values */
 };
 
-/* The caller releases *fields, also when this fails. */
+/* Reads the header of a request, whose memory the values may be borrowed from. The
+ * caller releases *fields, also when this fails. */
 MUST_CHECK int fields_read(struct MHD_Connection *mhd, struct fields *fields);
+/* Adds a line of a header; the value, which is borrowed, may have spaces around it. */
+MUST_CHECK int fields_add(struct fields *fields, const char *name, const char *value);
 void fields_release(struct fields *fields);
 const char *field_name(enum field field);
 

@@ -57,7 +57,7 @@ void peers_shut_down(struct peers *peers)
 		peer_shut_down(peer);
 }
 
-struct peer *peer_open(struct peers *peers, int fd)
+struct peer *peer_open(struct peers *peers, int fd, enum peer_weight weight)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
 	int64_t now = clock_monotonic();
@@ -66,6 +66,7 @@ struct peer *peer_open(struct peers *peers, int fd)
 		return NULL;
 	peer->peers = peers;
 	peer->fd = fd;
+	peer->weight = weight;
 	atomic_init(&peer->phase, PEER_WAITING);
 	atomic_init(&peer->since, now);
 	peer->window_start = now;

@@ -38,8 +38,11 @@ bool peers_admit(struct peers *peers);
 /* Shuts every socket down, so that its thread comes to its end. */
 void peers_shut_down(struct peers *peers);
 
+/* Whether an idle connection costs memory worth speaking of. */
+enum peer_weight { PEER_HEAVY, PEER_LIGHT };
+
 /* `fd` stays the caller's, and open until peer_close(). NULL when memory is short. */
-struct peer *peer_open(struct peers *peers, int fd);
+struct peer *peer_open(struct peers *peers, int fd, enum peer_weight weight);
 /* Before the descriptor is closed. Takes NULL. */
 void peer_close(struct peer *peer);
 int peer_fd(const struct peer *peer);

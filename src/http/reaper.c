@@ -103,7 +103,8 @@ static unsigned int find_idle(struct peers *peers, int64_t now, bool crowded,
 
 		if (!peer->doomed && atomic_load(&peer->phase) == PEER_WAITING &&
 		    (crowded ||
-		     (atomic_load(&peer->served) && now - since >= REAPER_IDLE_MIN)) &&
+		     (peer->weight == PEER_HEAVY && atomic_load(&peer->served) &&
+		      now - since >= REAPER_IDLE_MIN)) &&
 		    peer_silent(peer))
 			idle[n++] = (struct idle){peer, since};
 	}

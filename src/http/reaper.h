@@ -27,6 +27,7 @@ struct peer {
 	struct peer *next, *previous;
 	struct peers *peers;
 	int fd;
+	enum peer_weight weight;
 	/* written by the connection's thread, read by the reaper */
 	_Atomic enum peer_phase phase;
 	_Atomic int64_t since; /* when WAITING began */

@@ -38,11 +38,19 @@ static enum target find_target(const struct site *site, const char *path,
 	return TARGET_NONE;
 }
 
+void request_init(struct request *request, const char *url, const char *method)
+{
+	const char *override = request_field(request, FIELD_METHOD_OVERRIDE);
+
+	request->method = override ? override : method;
+	request->wire_head = strcmp(method, "HEAD") == 0;
+	request->target = find_target(request->site, path_of(url), &request->id);
+}
+
 struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
 			    struct peer *peer, const char *url, const char *method)
 {
 	struct request *request = calloc(1, sizeof(*request));
-	const char *override;
 
 	if (!request) {
 		failure(-ENOMEM, "take a request");
@@ -55,10 +63,7 @@ struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
 		request_free(request);
 		return NULL;
 	}
-	override = request_field(request, FIELD_METHOD_OVERRIDE);
-	request->method = override ? override : method;
-	request->wire_head = strcmp(method, "HEAD") == 0;
-	request->target = find_target(site, path_of(url), &request->id);
+	request_init(request, url, method);
 	return request;
 }
 
@@ -80,7 +85,7 @@ static enum MHD_Result settle(struct request *request)
 {
 	if (request->failed)
 		return MHD_NO;
-	if (!request->response || body_can_swallow(request))
+	if (!request_answered(request) || body_can_swallow(request))
 		return MHD_YES;
 	answer_by_hand(request);
 	return MHD_NO;
@@ -117,7 +122,7 @@ enum MHD_Result request_take(struct request *request, const void *bytes, size_t 
 enum MHD_Result request_end(struct request *request)
 {
 	peer_enter(request->peer, PEER_BUSY);
-	if (!request->response && !request->failed)
+	if (!request_answered(request) && !request->failed)
 		request->sink->end(request);
 	return answer_queue(request);
 }

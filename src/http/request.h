@@ -9,6 +9,7 @@
 #ifndef TUSFS_HTTP_REQUEST_H
 #define TUSFS_HTTP_REQUEST_H
 
+#include "buffer.h"
 #include "fields.h"
 #include "peer.h"
 
@@ -71,13 +72,22 @@ struct request {
 	char *small;
 	size_t small_size;
 
+	/* of one that the front serves, which must not wait (front.h) */
+	bool at_once;
+	bool passed; /* it would have to: libmicrohttpd's threads are to serve it */
+	const char *body;	      /* all `expected` bytes of it */
+	struct upload_change *change; /* to be committed, and then ended */
+
 	/* the answer */
 	struct MHD_Response *response;
+	struct buffer text; /* or the front's: its head, as it goes over the wire */
 	unsigned int status;
 	char line[320]; /* the body of a short answer */
 	bool failed;	/* there was no memory for an answer: just close */
 };
 
+/* Finds what method and path mean; site and fields are set. */
+void request_init(struct request *request, const char *url, const char *method);
 /* Refusals: none; NULL when memory is short (logged). */
 struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
 			    struct peer *peer, const char *url, const char *method);
@@ -95,6 +105,11 @@ static inline const char *request_field(const struct request *request, enum fiel
 	return request->fields.value[field];
 }
 
+static inline bool request_answered(const struct request *request)
+{
+	return request->status != 0;
+}
+
 static inline bool request_has_body(const struct request *request)
 {
 	return request->chunked || request->expected;
@@ -104,6 +119,12 @@ static inline bool request_has_body(const struct request *request)
 bool framing_accept(struct request *request);
 /* Finds what the path and the method mean, and begins it. */
 void routes_begin(struct request *request);
+/* Whether the front may serve it. */
+bool routes_at_once(const struct request *request);
+/* Whether one that it may serve begins a change, which waits for a commit. */
+bool routes_commits(const struct request *request);
+/* Ends the request's change, which is committed, and answers. */
+void routes_end(struct request *request);
 
 /* What the routes begin. Each answers, or sets a sink. */
 void options_begin(struct request *request);
@@ -112,5 +133,8 @@ void head_begin(struct request *request);
 void patch_begin(struct request *request);
 void delete_begin(struct request *request);
 void get_begin(struct request *request);
+/* The change that one of them began is committed, or not: `r`. */
+void post_end(struct request *request, int r, const struct file *file);
+void patch_end(struct request *request, int r, const struct file *file);
 
 #endif

@@ -9,16 +9,18 @@ struct route {
 	enum target target;
 	bool versioned; /* tus 1.0.0, Tus-Resumable: needed, or not processed */
 	void (*begin)(struct request *request);
+	bool at_once; /* the front may serve it */
+	void (*end)(struct request *request, int r, const struct file *file);
 };
 
 static const struct route routes[] = {
-	{"OPTIONS", TARGET_BASE, false, options_begin},
-	{"OPTIONS", TARGET_UPLOAD, false, options_begin},
-	{"POST", TARGET_BASE, true, post_begin},
-	{"HEAD", TARGET_UPLOAD, true, head_begin},
-	{"PATCH", TARGET_UPLOAD, true, patch_begin},
-	{"DELETE", TARGET_UPLOAD, true, delete_begin},
-	{"GET", TARGET_UPLOAD, false, get_begin},
+	{"OPTIONS", TARGET_BASE, false, options_begin, true, NULL},
+	{"OPTIONS", TARGET_UPLOAD, false, options_begin, true, NULL},
+	{"POST", TARGET_BASE, true, post_begin, true, post_end},
+	{"HEAD", TARGET_UPLOAD, true, head_begin, true, NULL},
+	{"PATCH", TARGET_UPLOAD, true, patch_begin, true, patch_end},
+	{"DELETE", TARGET_UPLOAD, true, delete_begin, false, NULL},
+	{"GET", TARGET_UPLOAD, false, get_begin, false, NULL},
 };
 
 static const struct route *find_route(const struct request *request)
@@ -62,4 +64,24 @@ void routes_begin(struct request *request)
 		refuse_method(request);
 	else if (!route->versioned || accept_version(request))
 		route->begin(request);
+}
+
+bool routes_at_once(const struct request *request)
+{
+	const struct route *route = find_route(request);
+
+	return route && route->at_once && (route->end || !request_has_body(request));
+}
+
+bool routes_commits(const struct request *request)
+{
+	return find_route(request)->end;
+}
+
+void routes_end(struct request *request)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r = upload_change_end(STEAL(request->change), &file);
+
+	find_route(request)->end(request, r, &file);
 }

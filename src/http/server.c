@@ -1,6 +1,7 @@
 #include "tusfs/http.h"
 
 #include "answer.h"
+#include "front.h"
 #include "listen.h"
 #include "peer.h"
 #include "request.h"
@@ -24,22 +25,13 @@ struct http {
 	char *base_path;
 	struct peers *peers;
 	struct listener *listeners;
-	struct MHD_Daemon **daemons; /* one a listener */
 	size_t count;
+	struct MHD_Daemon *daemon; /* for what the front passes to it */
+	struct front *front;
 	bool quiesced;
 };
 
 /* ---- what libmicrohttpd calls ---- */
-
-static enum MHD_Result accept_client(void *arg, const struct sockaddr *address,
-				     socklen_t size)
-{
-	struct http *http = arg;
-
-	(void)address;
-	(void)size;
-	return peers_admit(http->peers) ? MHD_YES : MHD_NO;
-}
 
 static void notify_connection(void *arg, struct MHD_Connection *mhd, void **peer,
 			      enum MHD_ConnectionNotificationCode code)
@@ -53,7 +45,7 @@ static void notify_connection(void *arg, struct MHD_Connection *mhd, void **peer
 		return;
 	}
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	*peer = info ? peer_open(http->peers, info->connect_fd) : NULL;
+	*peer = info ? peer_open(http->peers, info->connect_fd, PEER_HEAVY) : NULL;
 }
 
 static struct peer *peer_of(struct MHD_Connection *mhd)
@@ -110,34 +102,36 @@ static size_t unescape_nothing(void *arg, struct MHD_Connection *mhd, char *text
 
 /* ---- start and stop ---- */
 
-/* The library's own limit is out of reach: it counts those that are being closed, and
- * of each listener by itself. accept_client() knows better. */
-static struct MHD_Daemon *start_daemon(struct http *http, int fd)
+/* The library's own limit is out of reach: it counts those that are being closed. The
+ * front admits. */
+static struct MHD_Daemon *start_daemon(struct http *http)
 {
 	return MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-			MHD_USE_POLL | MHD_USE_ITC,
-		0, accept_client, http, handle, http, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_NOTIFY_CONNECTION, notify_connection, http,
-		MHD_OPTION_NOTIFY_COMPLETED, notify_completed, http,
-		MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
+			MHD_USE_POLL | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, handle, http, MHD_OPTION_NOTIFY_CONNECTION,
+		notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED, notify_completed,
+		http, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
 		http->site.config.max_connections * 2,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
 		MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK, MHD_OPTION_END);
 }
 
-static int start_daemons(struct http *http)
+static int start_front(struct http *http)
 {
-	http->daemons = calloc(http->count, sizeof(struct MHD_Daemon *));
-	if (!http->daemons)
-		return failure(-ENOMEM, "start the HTTP server");
-	for (size_t i = 0; i < http->count; i++) {
-		http->daemons[i] = start_daemon(http, http->listeners[i].fd);
-		if (!http->daemons[i])
-			return failure(errno ? -errno : -EIO, "start the HTTP server");
-	}
-	return 0;
+	struct front_config config = {
+		.site = &http->site,
+		.peers = http->peers,
+		.listeners = http->listeners,
+		.count = http->count,
+	};
+
+	http->daemon = start_daemon(http);
+	if (!http->daemon)
+		return failure(errno ? -errno : -EIO, "start the HTTP server");
+	config.daemon = http->daemon;
+	return front_start(&config, &http->front);
 }
 
 static int start_all(struct http *http)
@@ -150,7 +144,7 @@ static int start_all(struct http *http)
 	r = peers_new(config->max_connections, config->idle_timeout, &http->peers);
 	if (!r)
 		r = listeners_open(config, &http->listeners, &http->count);
-	return r ? r : start_daemons(http);
+	return r ? r : start_front(http);
 }
 
 int http_start(const struct http_config *config, struct uploads *uploads,
@@ -183,12 +177,11 @@ void http_quiesce(struct http *http)
 	if (http->quiesced)
 		return;
 	http->quiesced = true;
-	for (size_t i = 0; http->daemons && i < http->count; i++) {
-		if (!http->daemons[i])
-			continue;
-		MHD_quiesce_daemon(http->daemons[i]);
+	if (!http->front)
+		return;
+	front_quiesce(http->front);
+	for (size_t i = 0; i < http->count; i++)
 		listener_stop(&http->listeners[i]);
-	}
 }
 
 struct http *http_stop(struct http *http)
@@ -198,12 +191,12 @@ struct http *http_stop(struct http *http)
 	http_quiesce(http);
 	if (http->peers)
 		peers_shut_down(http->peers);
-	for (size_t i = 0; http->daemons && i < http->count; i++)
-		MHD_stop_daemon(http->daemons[i]);
+	front_stop(http->front);
+	if (http->daemon)
+		MHD_stop_daemon(http->daemon);
 	for (size_t i = 0; i < http->count; i++)
 		listener_release(&http->listeners[i]);
 	peers_free(http->peers);
-	free(http->daemons);
 	free(http->listeners);
 	free(http->base_path);
 	free(http);

@@ -22,6 +22,11 @@ static size_t token_length(const char *text, const char *end)
 	return n;
 }
 
+bool http_is_token(const char *text, size_t length)
+{
+	return length && token_length(text, text + length) == length;
+}
+
 static const char *skip_space(const char *text, const char *end)
 {
 	while (text < end && (*text == ' ' || *text == '\t'))

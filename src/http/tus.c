@@ -65,8 +65,14 @@ static int head_refusal(int r)
 void head_begin(struct request *request)
 {
 	SCOPED(file_release) struct file file = {0};
-	int r = uploads_settle(request->site->uploads, request->id, &file);
+	struct uploads *uploads = request->site->uploads;
+	int r = request->at_once ? uploads_find_settled(uploads, request->id, &file)
+				 : uploads_settle(uploads, request->id, &file);
 
+	if (request->at_once && r == REFUSED_BUSY) {
+		request->passed = true;
+		return;
+	}
 	r = head_refusal(r);
 	if (r) {
 		answer_refusal(request, r);

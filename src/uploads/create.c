@@ -4,6 +4,7 @@
 #include "tusfs/clock.h"
 #include "tusfs/metadata.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -11,15 +12,15 @@
 #define REPEAT_TIME (60 * CLOCK_SECOND)
 
 struct creation {
+	struct upload_change change; /* its outcome tells of finals too */
 	struct uploads *uploads;
-	const struct upload_request *request;
+	struct upload_request request;
 	struct file file; /* as it is to be; strings are borrowed from the request */
 	struct file made; /* as it became; owned */
 	bool repeated;	  /* `made` was there before */
 	struct checksum promised; /* of a final; DIGEST_NONE when there is none */
 	bool unverified;	  /* it would be complete, but was not verified yet */
 	bool verified;
-	struct outcome outcome;
 };
 
 static bool fits_whole(const struct upload_request *request)
@@ -71,7 +72,7 @@ static int measure(struct creation *creation, const struct segment *segments)
 	uint64_t max = creation->uploads->config.max_size, sum = 0;
 	bool known = true, complete = true;
 
-	for (size_t i = 0; i < creation->request->parts_count; i++) {
+	for (size_t i = 0; i < creation->request.parts_count; i++) {
 		const struct segment *s = &segments[i];
 		uint64_t length = s->part_length_known ? s->part_length : s->length;
 
@@ -101,14 +102,14 @@ static int is_repeat(struct conn *conn, uint64_t num, const struct creation *cre
 {
 	SCOPED(file_release) struct file file = {0};
 	SCOPED(scoped_free) struct segment *there = NULL;
-	size_t count = creation->request->parts_count, n;
+	size_t count = creation->request.parts_count, n;
 	int r = catalog_file(conn, num, &file);
 
 	if (!r)
 		r = catalog_segments(conn, num, &there, &n);
 	if (r)
 		return r;
-	*is = n == count && same_text(file.metadata, creation->request->metadata);
+	*is = n == count && same_text(file.metadata, creation->request.metadata);
 	for (size_t i = 0; i < count && *is; i++)
 		*is = there[i].blob == segments[i].blob;
 	if (*is) {
@@ -138,7 +139,7 @@ static int add_segments(struct conn *conn, const struct creation *creation,
 {
 	int r = 0;
 
-	for (size_t i = 0; i < creation->request->parts_count && !r; i++)
+	for (size_t i = 0; i < creation->request.parts_count && !r; i++)
 		r = catalog_add_segment(conn, creation->file.num, i, &segments[i]);
 	return r;
 }
@@ -151,7 +152,7 @@ static int note_complete(struct creation *creation, const struct revealed *revea
 	SCOPED(file_release) struct file told = {0};
 	int r = file_copy(&creation->file, &told);
 
-	return r ? r : outcome_add(&creation->outcome, &told, revealed);
+	return r ? r : outcome_add(&creation->change.outcome, &told, revealed);
 }
 
 static int add(struct conn *conn, struct creation *creation)
@@ -191,12 +192,12 @@ static int add_final(struct conn *conn, struct creation *creation)
 {
 	SCOPED(scoped_free)
 	struct segment *segments =
-		calloc(creation->request->parts_count, sizeof(*segments));
+		calloc(creation->request.parts_count, sizeof(*segments));
 	int r;
 
 	if (!segments)
 		return failure(-ENOMEM, "concatenate");
-	r = read_parts(conn, creation->request, segments);
+	r = read_parts(conn, &creation->request, segments);
 	if (!r)
 		r = find_repeated(conn, creation, segments);
 	if (r || creation->repeated)
@@ -214,13 +215,13 @@ static int read_parts_now(struct creation *creation, struct segment *segments)
 	SCOPED(conn_release)
 	struct conn *conn = catalog_reader(creation->uploads->catalog);
 
-	return read_parts(conn, creation->request, segments);
+	return read_parts(conn, &creation->request, segments);
 }
 
 /* Outside of any transaction. */
 static int verify_parts(struct creation *creation)
 {
-	size_t count = creation->request->parts_count;
+	size_t count = creation->request.parts_count;
 	SCOPED(scoped_free) struct segment *segments = calloc(count, sizeof(*segments));
 	int r;
 
@@ -237,11 +238,11 @@ static int verify_parts(struct creation *creation)
 static int apply_create(struct conn *conn, void *arg)
 {
 	struct creation *creation = arg;
-	const struct upload_request *request = creation->request;
+	const struct upload_request *request = &creation->request;
 	int r;
 
 	file_release(&creation->made);
-	outcome_reset(&creation->outcome);
+	outcome_reset(&creation->change.outcome);
 	creation->repeated = creation->unverified = false;
 	if (request->kind == FILE_FINAL)
 		return add_final(conn, creation);
@@ -256,7 +257,7 @@ static int apply_create(struct conn *conn, void *arg)
  * hashed. */
 static int check_whole(struct creation *creation)
 {
-	const struct upload_request *request = creation->request;
+	const struct upload_request *request = &creation->request;
 	struct file *file = &creation->file;
 	uint8_t bytes[DIGEST_MAX_BYTES];
 	struct checksum promised;
@@ -281,7 +282,7 @@ static int check_whole(struct creation *creation)
 
 static int prepare(struct creation *creation)
 {
-	const struct upload_request *request = creation->request;
+	const struct upload_request *request = &creation->request;
 	struct uploads *uploads = creation->uploads;
 	struct file *file = &creation->file;
 	int r;
@@ -315,44 +316,86 @@ static int prepare(struct creation *creation)
 	return r;
 }
 
+static bool must_be_durable(const struct creation *creation)
+{
+	/* a final may become complete with its creation */
+	return file_is_complete(&creation->file) || creation->file.kind == FILE_FINAL
+		       ? durable_finish(creation->uploads)
+		       : durable_always(creation->uploads);
+}
+
 static int commit(struct creation *creation)
 {
-	struct uploads *uploads = creation->uploads;
-	/* a final may become complete with its creation */
-	bool durable =
-		file_is_complete(&creation->file) || creation->file.kind == FILE_FINAL
-			? durable_finish(uploads)
-			: durable_always(uploads);
-	int r = catalog_commit(uploads->catalog, durable, apply_create, creation);
+	struct catalog *catalog = creation->uploads->catalog;
+	bool durable = must_be_durable(creation);
+	int r = catalog_commit(catalog, durable, apply_create, creation);
 
 	if (r != REFUSED_CHECKSUM || !creation->unverified)
 		return r;
 	r = verify_parts(creation);
-	return r ? r
-		 : catalog_commit(uploads->catalog, durable, apply_create, creation);
+	return r ? r : catalog_commit(catalog, durable, apply_create, creation);
+}
+
+static int creation_end(struct upload_change *change, struct file *file)
+{
+	struct creation *creation = (struct creation *)change;
+	struct uploads *uploads = creation->uploads;
+	int r = change->commit.result;
+
+	outcome_tell(&change->outcome, !r);
+	outcome_release(&change->outcome);
+	if (!r && !creation->repeated && !file_is_complete(&creation->made))
+		tell(uploads, UPLOAD_CREATED, &creation->made);
+	if (r) {
+		recent_drop(uploads->recent, creation->file.id);
+		file_release(&creation->made);
+		return r;
+	}
+	*file = creation->made;
+	return 0;
+}
+
+static void creation_init(struct creation *creation, struct uploads *uploads,
+			  const struct upload_request *request)
+{
+	*creation = (struct creation){
+		.change = {.commit = {.apply = apply_create, .arg = creation},
+			   .outcome = {.uploads = uploads},
+			   .end = creation_end},
+		.uploads = uploads,
+		.request = *request,
+	};
 }
 
 int uploads_create(struct uploads *uploads, const struct upload_request *request,
 		   struct file *file)
 {
-	struct creation creation = {
-		.uploads = uploads,
-		.request = request,
-		.outcome = {.uploads = uploads},
-	};
-	int r = prepare(&creation);
+	struct creation creation;
+	int r;
 
+	creation_init(&creation, uploads, request);
+	r = prepare(&creation);
 	if (!r)
 		r = commit(&creation);
-	outcome_tell(&creation.outcome, !r);
-	outcome_release(&creation.outcome);
-	if (!r && !creation.repeated && !file_is_complete(&creation.made))
-		tell(uploads, UPLOAD_CREATED, &creation.made);
-	if (r) {
-		recent_drop(uploads->recent, creation.file.id);
-		file_release(&creation.made);
+	creation.change.commit.result = r;
+	return creation_end(&creation.change, file);
+}
+
+int upload_change_create(struct uploads *uploads, const struct upload_request *request,
+			 struct upload_change **change)
+{
+	SCOPED(scoped_free) struct creation *creation = malloc(sizeof(*creation));
+	int r;
+
+	assert(request->kind != FILE_FINAL);
+	if (!creation)
+		return failure(-ENOMEM, "create upload");
+	creation_init(creation, uploads, request);
+	r = prepare(creation);
+	if (r)
 		return r;
-	}
-	*file = creation.made;
+	creation->change.commit.durable = must_be_durable(creation);
+	*change = &creation->change;
+	creation = NULL;
 	return 0;
 }

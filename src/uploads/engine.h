@@ -67,6 +67,8 @@ struct live *live_release(struct uploads *uploads, struct live *live);
 /* Stops whoever has the right, if anybody has, and waits until it is given back.
  * Refusals: BUSY. */
 MUST_CHECK int live_settle(struct uploads *uploads, struct upload_id id);
+/* Whether somebody has the right now, or waits for it. */
+bool live_is_held(struct uploads *uploads, struct upload_id id);
 /* Whether the holder was told to stop. */
 bool live_is_stopping(struct live *live);
 
@@ -130,6 +132,19 @@ void outcome_release(struct outcome *outcome);
 /* Tells the observer one event. */
 void tell(struct uploads *uploads, enum upload_event_type type,
 	  const struct file *file);
+
+/* ---- change.c: several changes committed together ---- */
+
+/* The first member of a creation, or of an append, that is one. */
+struct upload_change {
+	struct catalog_change commit;
+	struct outcome outcome;
+	/* Right after the commit: gives back what was claimed; may be NULL. It may
+	 * change commit.result. */
+	void (*settle)(struct upload_change *change);
+	/* As upload_change_end(), but for the memory of the change itself. */
+	int (*end)(struct upload_change *change, struct file *file);
+};
 
 /* ---- finish.c ---- */
 

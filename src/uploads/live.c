@@ -35,16 +35,24 @@ static struct live *live_free(struct live *live)
 	return NULL;
 }
 
+/* uploads->mutex is held. */
+static struct live *find(struct uploads *uploads, struct upload_id id)
+{
+	struct live *found = *bucket_of(uploads, id);
+
+	while (found && memcmp(&found->id, &id, sizeof(id)) != 0)
+		found = found->next;
+	return found;
+}
+
 /* Finds the live object of an id, or makes it; counts the caller as a user. */
 static int live_get(struct uploads *uploads, struct upload_id id, bool make,
 		    struct live **live)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->mutex);
 	struct live **bucket = bucket_of(uploads, id);
-	struct live *found = *bucket;
+	struct live *found = find(uploads, id);
 
-	while (found && memcmp(&found->id, &id, sizeof(id)) != 0)
-		found = found->next;
 	if (!found && make) {
 		if (uploads->stopping)
 			return REFUSED_BUSY;
@@ -177,6 +185,13 @@ int live_settle(struct uploads *uploads, struct upload_id id)
 	pthread_mutex_unlock(&live->mutex);
 	live_put(uploads, live);
 	return r;
+}
+
+bool live_is_held(struct uploads *uploads, struct upload_id id)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->mutex);
+
+	return find(uploads, id) != NULL;
 }
 
 bool live_is_stopping(struct live *live)

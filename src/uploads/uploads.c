@@ -175,3 +175,10 @@ int uploads_settle(struct uploads *uploads, struct upload_id id, struct file *fi
 
 	return r ? r : uploads_find(uploads, id, file);
 }
+
+int uploads_find_settled(struct uploads *uploads, struct upload_id id,
+			 struct file *file)
+{
+	return live_is_held(uploads, id) ? REFUSED_BUSY
+					 : uploads_find(uploads, id, file);
+}

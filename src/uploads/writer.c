@@ -192,6 +192,9 @@ static int begin(struct upload_writer *writer, struct upload_id id, uint64_t ado
 	uint64_t end;
 	int r = find_row(writer->uploads, id, &writer->file);
 
+	if (!r && writer->append.at_once &&
+	    (!writer->file.small || file_is_complete(&writer->file)))
+		return REFUSED_BUSY;
 	if (!r)
 		r = check_request(writer);
 	if (r)
@@ -225,7 +228,9 @@ static int writer_open(struct uploads *uploads, struct upload_id id,
 	made->append = *append;
 	made->slot = -1;
 	made->ended = true; /* until it has begun */
-	r = live_claim(uploads, id, append->stop, append->arg, &made->live);
+	r = append->at_once
+		    ? live_try_claim(uploads, id, &made->live)
+		    : live_claim(uploads, id, append->stop, append->arg, &made->live);
 	if (!r)
 		r = begin(made, id, adopt);
 	if (r)
@@ -253,15 +258,9 @@ int writer_adopt(struct uploads *uploads, struct upload_id id, uint64_t offset,
 
 /* ---- end ---- */
 
-struct step {
-	struct upload_writer *writer;
-	struct file file;
-	struct outcome *outcome;
-};
-
-static int apply_step(struct conn *conn, void *arg)
+int writer_apply(struct conn *conn, void *arg)
 {
-	struct step *step = arg;
+	struct writer_step *step = arg;
 	struct upload_writer *writer = step->writer;
 	int r = 0;
 
@@ -272,6 +271,15 @@ static int apply_step(struct conn *conn, void *arg)
 		r = catalog_set_body(conn, step->file.num, writer->buffer,
 				     writer->buffered);
 	return r ? r : advance(conn, writer->file.offset, &step->file, step->outcome);
+}
+
+bool writer_must_be_durable(const struct upload_writer *writer)
+{
+	bool completes = writer->file.length_known &&
+			 writer_position(writer) == writer->file.length;
+
+	return completes ? durable_finish(writer->uploads)
+			 : durable_always(writer->uploads);
 }
 
 /* What a sync failed to write may be lost, and a later sync would not tell (fsync(2),
@@ -294,24 +302,20 @@ static int sync_bytes(struct upload_writer *writer)
 int writer_advance(struct upload_writer *writer, struct outcome *outcome)
 {
 	struct uploads *uploads = writer->uploads;
-	struct step step = {.writer = writer, .outcome = outcome};
-	bool completes = writer->file.length_known &&
-			 writer_position(writer) == writer->file.length;
-	bool durable = completes ? durable_finish(uploads) : durable_always(uploads);
+	struct writer_step step = {.writer = writer, .outcome = outcome};
+	bool durable = writer_must_be_durable(writer);
 	int r = 0;
 
 	if (writer->blob && durable)
 		r = sync_bytes(writer);
 	if (!r)
-		r = catalog_commit(uploads->catalog, durable, apply_step, &step);
+		r = catalog_commit(uploads->catalog, durable, writer_apply, &step);
 	if (!r)
 		writer->file = step.file; /* the strings are the same */
 	return r;
 }
 
-/* Advances; finals that this would complete are verified first, if they promise a
- * checksum. */
-static int advance_verified(struct upload_writer *writer, struct outcome *outcome)
+int writer_advance_verified(struct upload_writer *writer, struct outcome *outcome)
 {
 	struct late_part late = {
 		.blob = writer->file.num,
@@ -332,8 +336,7 @@ static int advance_verified(struct upload_writer *writer, struct outcome *outcom
 	}
 }
 
-/* Takes back what was not committed. */
-static void discard(struct upload_writer *writer)
+void writer_discard(struct upload_writer *writer)
 {
 	uint64_t committed = writer->file.offset;
 
@@ -353,10 +356,7 @@ static void park(struct upload_writer *writer)
 			    writer->file.offset, STEAL(writer->whole));
 }
 
-/* Gives the upload back, and only then tells the doors: they may wait for somebody who
- * waits for this upload. */
-static int end(struct upload_writer *writer, struct outcome *outcome, int r,
-	       struct file *file)
+void writer_give_back(struct upload_writer *writer, int r)
 {
 	struct uploads *uploads = writer->uploads;
 
@@ -367,6 +367,14 @@ static int end(struct upload_writer *writer, struct outcome *outcome, int r,
 	if (!r)
 		park(writer);
 	writer->live = live_release(uploads, writer->live);
+}
+
+/* Gives the upload back, and only then tells the doors: they may wait for somebody who
+ * waits for this upload. */
+static int end(struct upload_writer *writer, struct outcome *outcome, int r,
+	       struct file *file)
+{
+	writer_give_back(writer, r);
 	fault_point("committed, and not told");
 	outcome_tell(outcome, !r);
 	outcome_release(outcome);
@@ -388,9 +396,9 @@ int upload_writer_commit(struct upload_writer *writer, const struct checksum *ch
 	if (!r)
 		r = writer_check_whole(writer);
 	if (!r)
-		r = advance_verified(writer, &outcome);
+		r = writer_advance_verified(writer, &outcome);
 	if (r > 0)
-		discard(writer);
+		writer_discard(writer);
 	return end(writer, &outcome, r, file);
 }
 
@@ -408,9 +416,9 @@ int upload_writer_cut(struct upload_writer *writer, struct file *file)
 	if (!r)
 		r = writer_check_whole(writer);
 	if (!r)
-		r = advance_verified(writer, &outcome);
+		r = writer_advance_verified(writer, &outcome);
 	if (r == REFUSED_CHECKSUM) {
-		discard(writer);
+		writer_discard(writer);
 		r = 0;
 	}
 	return end(writer, &outcome, r, file);

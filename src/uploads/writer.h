@@ -42,6 +42,27 @@ void writer_release_buffer(struct upload_writer *writer);
  * was given back. Refusals: GONE. */
 MUST_CHECK int writer_advance(struct upload_writer *writer, struct outcome *outcome);
 
+/* The same, once finals that this would complete are verified, if they promise a
+ * checksum. Refusals: GONE, CHECKSUM. */
+MUST_CHECK int writer_advance_verified(struct upload_writer *writer,
+				       struct outcome *outcome);
+/* Takes back what was not committed. */
+void writer_discard(struct upload_writer *writer);
+/* Gives the upload back: the append has ended with `r`. */
+void writer_give_back(struct upload_writer *writer, int r);
+
+/* What a transaction makes of an append: what it is to commit, and the upload as it
+ * became, with the strings of the writer's. */
+struct writer_step {
+	struct upload_writer *writer;
+	struct outcome *outcome;
+	struct file file;
+};
+/* Applies a step. */
+MUST_CHECK int writer_apply(struct conn *conn, void *step);
+/* Whether the commit of what came by now must be durable. */
+bool writer_must_be_durable(const struct upload_writer *writer);
+
 /* Compares what this append wrote with the checksum promised for it. Refusals:
  * CHECKSUM, INVALID (one was promised, and did not come). */
 MUST_CHECK int writer_check_part(struct upload_writer *writer,

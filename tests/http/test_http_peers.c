@@ -166,19 +166,26 @@ START_TEST(a_fresh_connection_is_served_among_many_idle_ones)
 }
 END_TEST
 
-START_TEST(idle_connections_that_had_an_answer_are_shed)
+/* 200 connections that had an answer each to a request with these fields. */
+static void open_idle(int idle[200], const char *fields)
 {
-	int idle[200], closed = 0;
-
 	server.config.max_connections = 1000;
 	server_restart();
 	for (int i = 0; i < 200; i++) {
 		SCOPED(reply_release) struct reply reply = {0};
 
 		idle[i] = client_connect(server.port);
-		reply = client_ask_on(idle[i], "OPTIONS", "/files/", "", NULL);
+		reply = client_ask_on(idle[i], "OPTIONS", "/files/", fields, NULL);
 		ck_assert_int_eq(reply.status, 204);
 	}
+}
+
+/* What the front does not serve has a thread, and its memory. */
+START_TEST(idle_connections_with_a_thread_are_shed)
+{
+	int idle[200], closed = 0;
+
+	open_idle(idle, "X-HTTP-Method-Override: OPTIONS\r\n");
 	/* the oldest go first */
 	ck_assert(client_closed(idle[0]));
 	for (int i = 0; i < 200; i++) {
@@ -189,6 +196,23 @@ START_TEST(idle_connections_that_had_an_answer_are_shed)
 	}
 	ck_assert_int_ge(closed, 100);
 	ck_assert_int_le(closed, 199);
+}
+END_TEST
+
+START_TEST(idle_connections_of_the_front_are_kept)
+{
+	int idle[200];
+
+	open_idle(idle, "");
+	ck_assert_int_eq(poll(NULL, 0, 2500), 0);
+	for (int i = 0; i < 200; i++) {
+		SCOPED(reply_release)
+		struct reply reply =
+			client_ask_on(idle[i], "OPTIONS", "/files/", "", NULL);
+
+		ck_assert_int_eq(reply.status, 204);
+		close(idle[i]);
+	}
 }
 END_TEST
 
@@ -314,7 +338,8 @@ int main(void)
 		a_slow_but_steady_body_comes_whole,
 		a_reader_that_stalls_is_closed,
 		a_fresh_connection_is_served_among_many_idle_ones,
-		idle_connections_that_had_an_answer_are_shed,
+		idle_connections_with_a_thread_are_shed,
+		idle_connections_of_the_front_are_kept,
 		a_taken_port_and_a_bad_address_are_refused,
 		a_unix_socket_is_served_and_removed,
 		several_addresses_are_served_at_once,

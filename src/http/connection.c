@@ -1,0 +1,260 @@
+#include "connection.h"
+
+#include "answer.h"
+#include "head.h"
+
+#include "tusfs/clock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/* How long the rest of a request may take: clients often send head and body one after
+ * the other. */
+#define PATIENCE (CLOCK_SECOND / 50)
+
+/* ---- begin and end ---- */
+
+static void leave_list(struct connection *connection)
+{
+	if (connection->list)
+		TAILQ_REMOVE(connection->list, connection, link);
+	connection->list = NULL;
+}
+
+static void enter_list(struct connection *connection, struct connections *list)
+{
+	leave_list(connection);
+	TAILQ_INSERT_TAIL(list, connection, link);
+	connection->list = list;
+}
+
+/* The descriptor is the caller's then. */
+static int release(struct front *front, struct connection *connection)
+{
+	int fd = connection->fd;
+
+	leave_list(connection);
+	peer_close(connection->peer);
+	free(connection);
+	front->count--;
+	return fd;
+}
+
+static void finish(struct front *front, struct connection *connection)
+{
+	close(release(front, connection));
+}
+
+void connection_pass(struct front *front, struct connection *connection)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t size = sizeof(address);
+	int fd = release(front, connection);
+
+	epoll_ctl(front->epoll, EPOLL_CTL_DEL, fd, NULL);
+	getpeername(fd, (struct sockaddr *)&address, &size);
+	if (atomic_load(&front->stopping))
+		close(fd);
+	else /* without a thread for it, it is closed */
+		MHD_add_connection(front->config.daemon, fd,
+				   (struct sockaddr *)&address, size);
+}
+
+void connection_open(struct front *front, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET};
+	struct connection *connection;
+	int on = 1;
+
+	connection = calloc(1, sizeof(*connection));
+	if (!connection) {
+		close(fd);
+		return;
+	}
+	connection->fd = fd;
+	connection->peer = peer_open(front->config.peers, fd, PEER_LIGHT);
+	front->count++;
+	event.data.ptr = connection;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* if it is TCP */
+	/* one who comes after all sockets were shut down is not to stay */
+	if (!connection->peer || atomic_load(&front->quiesced) ||
+	    epoll_ctl(front->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		finish(front, connection);
+}
+
+/* ---- answers ---- */
+
+/* Takes the request out of the socket. It was there, so it is there. */
+static bool consume(const struct connection *connection, size_t size)
+{
+	static char dropped[JOB_BYTES]; /* only the front's thread comes here */
+
+	return recv(connection->fd, dropped, size, MSG_DONTWAIT) == (ssize_t)size;
+}
+
+/* An answer is far smaller than what a socket holds: if it does not take it, the
+ * client has sent thousands of requests and reads no answers. */
+static bool send_text(const struct connection *connection, const struct buffer *text)
+{
+	return !text->failed &&
+	       send(connection->fd, text->bytes, text->size,
+		    MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)text->size;
+}
+
+/* What is to be looked at again comes after all others. */
+static void answer_one(struct front *front, struct job *job)
+{
+	struct connection *connection = job->connection;
+
+	connection->job = NULL;
+	peer_enter(connection->peer, PEER_WAITING);
+	if (!consume(connection, job->size) ||
+	    !send_text(connection, &job->request.text))
+		finish(front, connection);
+	else if (connection->more)
+		enter_list(connection, &front->ready);
+	job_free(&front->spare, job);
+}
+
+void connections_answer(struct front *front)
+{
+	struct job *job;
+
+	while ((job = jobs_take(&front->answered)))
+		answer_one(front, job);
+}
+
+/* Answers go out together at the end of a round: a client that is woken by the first
+ * finds work until the last, and need not be woken by each. */
+static void answer_later(struct front *front, struct job *job)
+{
+	answer_end_text(&job->request);
+	jobs_add(&front->answered, job);
+}
+
+/* ---- one request ---- */
+
+/* What the front has no opinion about is for libmicrohttpd. */
+static bool is_plain(const struct request *request)
+{
+	const char *connection = request_field(request, FIELD_CONNECTION);
+
+	return request_field(request, FIELD_HOST) &&
+	       !request_field(request, FIELD_TRANSFER_ENCODING) &&
+	       !request_field(request, FIELD_TRAILER) &&
+	       !request_field(request, FIELD_EXPECT) &&
+	       !request_field(request, FIELD_METHOD_OVERRIDE) &&
+	       (!connection || strcasecmp(connection, "keep-alive") == 0);
+}
+
+/* Reads the request at the start of job->bytes, of which `size` bytes are there. */
+static enum head_came read_request(struct front *front, struct job *job, size_t size)
+{
+	struct request *request = &job->request;
+	struct head head;
+	enum head_came came = head_read(job->bytes, size, &head, &request->fields);
+
+	if (came != HEAD_WHOLE)
+		return came;
+	request->site = front->config.site;
+	request->peer = job->connection->peer;
+	request->at_once = true;
+	request_init(request, head.path, head.method);
+	if (!is_plain(request) || !framing_accept(request) ||
+	    request->expected > UPLOADS_SMALL_MAX || !routes_at_once(request))
+		return HEAD_STRANGE;
+	request->body = job->bytes + head.size;
+	job->size = head.size + request->expected;
+	return job->size <= size ? HEAD_WHOLE : HEAD_PART;
+}
+
+static void pass_job(struct front *front, struct job *job)
+{
+	connection_pass(front, job->connection);
+	job_free(&front->spare, job);
+}
+
+/* It is begun here, and not by the clerk, so that the upload is claimed from now on: a
+ * HEAD that comes next waits for the bytes that this one brought. */
+static void serve(struct front *front, struct job *job)
+{
+	struct request *request = &job->request;
+
+	if (routes_commits(request) && clerk_is_held_up(front->clerk)) {
+		pass_job(front, job);
+		return;
+	}
+	routes_begin(request);
+	if (request->passed) {
+		pass_job(front, job);
+		return;
+	}
+	job->connection->job = job;
+	if (!request->change) {
+		answer_later(front, job);
+		return;
+	}
+	peer_enter(request->peer, PEER_BUSY);
+	jobs_add(&front->changes, job);
+	front->with_clerk++;
+}
+
+void connection_take_back(struct front *front, struct job *job)
+{
+	front->with_clerk--;
+	answer_later(front, job);
+}
+
+static void wait_for_rest(struct front *front, struct connection *connection)
+{
+	if (connection->list == &front->partial)
+		return; /* its time runs already */
+	connection->deadline = clock_monotonic() + PATIENCE;
+	enter_list(connection, &front->partial);
+}
+
+/* There are `size` bytes, which may be a request. */
+static void take_request(struct front *front, struct connection *connection,
+			 struct job *job, size_t size)
+{
+	enum head_came came;
+
+	job->connection = connection;
+	came = read_request(front, job, size);
+	if (came == HEAD_WHOLE) {
+		connection->more = connection->ended || size > job->size;
+		leave_list(connection);
+		serve(front, job);
+		return;
+	}
+	job_free(&front->spare, job);
+	if (came == HEAD_PART && size < JOB_BYTES && !connection->ended)
+		wait_for_rest(front, connection);
+	else
+		connection_pass(front, connection);
+}
+
+void connection_look(struct front *front, struct connection *connection)
+{
+	struct job *job = job_new(&front->spare);
+	ssize_t n;
+
+	if (!job) {
+		connection_pass(front, connection);
+		return;
+	}
+	n = recv(connection->fd, job->bytes, JOB_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	if (n > 0) {
+		take_request(front, connection, job, (size_t)n);
+		return;
+	}
+	job_free(&front->spare, job);
+	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		finish(front, connection);
+	else if (errno == EINTR || connection->ended)
+		enter_list(connection, &front->ready);
+}

@@ -1,0 +1,89 @@
+#include "head.h"
+
+#include "tusfs/http_text.h"
+
+#include <string.h>
+
+/* field-vchar, space and tab (RFC 9110, 5.5). */
+static bool is_value(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if ((c < ' ' && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* `line` to `end`, where its CR is. */
+static bool read_field(char *line, char *end, struct fields *fields)
+{
+	char *colon = memchr(line, ':', (size_t)(end - line));
+
+	if (!colon || !http_is_token(line, (size_t)(colon - line)) ||
+	    !is_value(colon + 1, (size_t)(end - colon - 1)))
+		return false;
+	*colon = '\0';
+	*end = '\0';
+	return fields_add(fields, line, colon + 1) == 0;
+}
+
+/* Up to the next space, which becomes its end; NULL if there is none. */
+static char *cut_word(char *word, char *end)
+{
+	char *space = memchr(word, ' ', (size_t)(end - word));
+
+	if (!space)
+		return NULL;
+	*space = '\0';
+	return space + 1;
+}
+
+static bool is_plain_path(const char *path)
+{
+	if (*path != '/')
+		return false;
+	for (; *path; path++)
+		if (*path <= ' ' || *path >= 0x7f || *path == '?' || *path == '#')
+			return false;
+	return true;
+}
+
+static bool read_first_line(char *line, char *end, struct head *head)
+{
+	char *path = cut_word(line, end);
+	char *version = path ? cut_word(path, end) : NULL;
+
+	if (!version || end - version != 8 || memcmp(version, "HTTP/1.1", 8) != 0)
+		return false;
+	head->method = line;
+	head->path = path;
+	return http_is_token(line, (size_t)(path - 1 - line)) && is_plain_path(path);
+}
+
+/* The CR of the CRLF that ends the line; the caller knows that there is one. */
+static char *line_end(char *line)
+{
+	return strstr(line, "\r\n");
+}
+
+enum head_came head_read(char *bytes, size_t size, struct head *head,
+			 struct fields *fields)
+{
+	char *last = memmem(bytes, size, "\r\n\r\n", 4), *line = bytes, *end;
+
+	if (!last)
+		return HEAD_PART;
+	if (memchr(bytes, '\0', (size_t)(last - bytes)))
+		return HEAD_STRANGE;
+	head->size = (size_t)(last - bytes) + 4;
+	end = line_end(line);
+	if (!read_first_line(line, end, head))
+		return HEAD_STRANGE;
+	for (; end != last; line = end + 2, end = line_end(line))
+		if (line != bytes && !read_field(line, end, fields))
+			return HEAD_STRANGE;
+	return line == bytes || read_field(line, end, fields) ? HEAD_WHOLE
+							      : HEAD_STRANGE;
+}
