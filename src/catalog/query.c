@@ -1,5 +1,7 @@
 #include "query.h"
 
+#include "frames.h"
+
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -62,6 +64,7 @@ int conn_failure(struct conn *conn, int rc, const char *what)
 static void configure(void)
 {
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	frames_register();
 }
 
 int conn_open(const char *path, struct conn **conn)

@@ -59,8 +59,10 @@ check_public() { # a header of include/tusfs/
 	is_in "$name" "$allowed" || refuse "against the arrows"
 }
 
-# What may look inside all the same: the test that asks SQLite for the plan of each statement.
+# What may look inside all the same: the tests that ask SQLite for the plan of each
+# statement, and for what is in its log.
 insiders="tests/engine/test_statements.c:catalog/query.h"
+insiders+=" tests/engine/test_frames.c:catalog/query.h tests/engine/test_frames.c:catalog/frames.h"
 
 check_private() { # "x.h", which must be of the same folder, or what tests share
 	local folder=${file%/*}
