@@ -56,6 +56,12 @@ struct catalog_change {
 void catalog_commit_all(struct catalog *catalog, struct catalog_change *first,
 			struct catalog_change *last);
 
+/* The version of what is committed: while it is the same before and after a question,
+ * no commit has changed the answer. CATALOG_CHANGING while a commit is under way, whose
+ * changes may be seen or not. Thread-safe, and takes no lock. */
+#define CATALOG_CHANGING 0
+uint64_t catalog_version(struct catalog *catalog);
+
 /* Copies what the write-ahead log holds into the catalog's file, without stopping
  * anybody; a log of over 64 MiB begins anew then. By one thread at a time. */
 MUST_CHECK int catalog_checkpoint(struct catalog *catalog);

@@ -235,6 +235,11 @@ void catalog_commit_all(struct catalog *catalog, struct catalog_change *first,
 	committer_commit(&catalog->committer, first, last);
 }
 
+uint64_t catalog_version(struct catalog *catalog)
+{
+	return committer_version(&catalog->committer);
+}
+
 static int uncopied(const struct wal_progress *progress)
 {
 	int more = progress->frames - progress->copied;

@@ -24,6 +24,7 @@ void committer_init(struct committer *committer, struct conn *conn, struct room 
 {
 	*committer = (struct committer){.conn = conn, .room = room};
 	wal_init(&committer->wal, conn);
+	atomic_init(&committer->commits, 2);
 	atomic_init(&committer->renew, false);
 	atomic_init(&committer->happened, 0);
 	committer->last = &committer->first;
@@ -39,6 +40,13 @@ void committer_release(struct committer *committer)
 void committer_renew_log(struct committer *committer)
 {
 	atomic_store(&committer->renew, true);
+}
+
+uint64_t committer_version(struct committer *committer)
+{
+	uint64_t commits = atomic_load(&committer->commits);
+
+	return commits % 2 ? CATALOG_CHANGING : commits;
 }
 
 static int run(struct conn *conn, enum statement statement)
@@ -104,7 +112,9 @@ static int commit(struct committer *committer)
 	int r;
 
 	fault_point("before the commit");
+	atomic_fetch_add(&committer->commits, 1);
 	r = run(conn, STMT_COMMIT);
+	atomic_fetch_add(&committer->commits, 1);
 	fault_point("committed");
 	if (r && sqlite3_extended_errcode(conn->db) == SQLITE_IOERR_FSYNC)
 		atomic_store(&committer->wal.lost, true);

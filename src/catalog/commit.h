@@ -15,7 +15,8 @@ struct committer {
 	int followed;	   /* pages in the log when `room` was told last */
 	struct room *room; /* borrowed */
 	struct wal wal;
-	atomic_bool renew;     /* see committer_renew_log() */
+	_Atomic uint64_t commits; /* begun and ended: odd while one is under way */
+	atomic_bool renew;	  /* see committer_renew_log() */
 	atomic_uint happened;  /* a futex: changes when a batch ends, or nobody leads */
 	pthread_mutex_t mutex; /* protects the rest */
 	struct catalog_change *first, **last;
@@ -29,6 +30,8 @@ void committer_release(struct committer *committer);
 /* All but a little of the log is copied: the next to commit copies the rest after that,
  * while nobody else can, so that the log begins anew. Thread-safe. */
 void committer_renew_log(struct committer *committer);
+/* As catalog_version(). */
+uint64_t committer_version(struct committer *committer);
 /* As catalog_commit_all(). */
 void committer_commit(struct committer *committer, struct catalog_change *first,
 		      struct catalog_change *last);

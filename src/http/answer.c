@@ -43,20 +43,31 @@ void answer_with(struct request *request, unsigned int status,
 		request->failed = true;
 }
 
+/* It changes each second, and is asked for with each answer. */
+static const char *date_now(void)
+{
+	static _Thread_local char date[TEXT_DATE_SIZE];
+	static _Thread_local int64_t second;
+	int64_t now = clock_now();
+
+	if (now / CLOCK_SECOND != second)
+		text_to_http_date(now, date);
+	second = now / CLOCK_SECOND;
+	return date;
+}
+
 /* The front's answers are written down as they go over the wire. */
 static void begin_text(struct request *request, unsigned int status)
 {
 	struct buffer *text = &request->text;
-	char date[TEXT_DATE_SIZE];
 
 	begin(request, status);
-	text_to_http_date(clock_now(), date);
 	buffer_add(text, "HTTP/1.1 ");
 	buffer_add_number(text, status);
 	buffer_add(text, " ");
 	buffer_add(text, MHD_get_reason_phrase_for(status));
 	buffer_add(text, "\r\nDate: ");
-	buffer_add(text, date);
+	buffer_add(text, date_now());
 	buffer_add(text, "\r\n");
 	add_common_fields(request);
 }

@@ -7,6 +7,10 @@
 
 /* At most so many in one transaction, so that the first does not wait for too many. */
 #define BATCH_MAX 256
+/* A batch waits for more only up to this size: in larger ones the sync is the smaller
+ * part; and for this part of the last one's time at most. */
+#define CROWD_MAX   16
+#define CROWD_SHARE 4
 /* Longer than any healthy disk takes for a commit. */
 #define HELD_UP CLOCK_SECOND
 
@@ -19,6 +23,10 @@ struct clerk {
 	pthread_cond_t wanted;
 	struct jobs waiting, finished;
 	bool stopping;
+	/* of the last batch: how long it took, and how many were in it or came
+	 * meanwhile */
+	int64_t time;
+	size_t crowd;
 };
 
 /* ---- its work ---- */
@@ -35,6 +43,20 @@ static void commit(const struct jobs *jobs)
 		routes_end(&job->request);
 }
 
+/* Clients that each wait for their answers fall into two halves: one is committed while
+ * the other waits, and each has a sync of its own. But those who have just been
+ * answered come back at once, so to wait for them a little makes one half of two. */
+static void await_crowd(struct clerk *clerk)
+{
+	struct timespec deadline = clock_deadline(clerk->time / CROWD_SHARE);
+	size_t wanted = clerk->crowd < CROWD_MAX ? clerk->crowd : CROWD_MAX;
+
+	while (clerk->waiting.count < wanted && !clerk->stopping)
+		if (pthread_cond_clockwait(&clerk->wanted, &clerk->mutex,
+					   CLOCK_MONOTONIC, &deadline) == ETIMEDOUT)
+			return;
+}
+
 /* False when there will be no more. */
 static bool take_batch(struct clerk *clerk, struct jobs *batch)
 {
@@ -42,14 +64,17 @@ static bool take_batch(struct clerk *clerk, struct jobs *batch)
 
 	while (!clerk->waiting.first && !clerk->stopping)
 		pthread_cond_wait(&clerk->wanted, &clerk->mutex);
+	await_crowd(clerk);
 	jobs_move(&clerk->waiting, batch, BATCH_MAX);
 	return batch->first;
 }
 
-static void give_back(struct clerk *clerk, struct jobs *batch)
+static void give_back(struct clerk *clerk, struct jobs *batch, int64_t time)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&clerk->mutex);
 
+	clerk->time = time;
+	clerk->crowd = batch->count + clerk->waiting.count;
 	jobs_move(batch, &clerk->finished, SIZE_MAX);
 }
 
@@ -60,10 +85,12 @@ static void *work(void *arg)
 
 	jobs_init(&batch);
 	while (take_batch(clerk, &batch)) {
-		atomic_store(&clerk->since, clock_monotonic());
+		int64_t began = clock_monotonic();
+
+		atomic_store(&clerk->since, began);
 		commit(&batch);
 		atomic_store(&clerk->since, 0);
-		give_back(clerk, &batch);
+		give_back(clerk, &batch, clock_monotonic() - began);
 		clerk->done(clerk->arg);
 	}
 	return NULL;

@@ -19,6 +19,7 @@ struct janitor;
 struct hasher;
 struct parking;
 struct recent;
+struct found;
 
 struct uploads {
 	struct uploads_config config;
@@ -27,6 +28,7 @@ struct uploads {
 	struct journal *journal;
 	struct parking *parking;
 	struct recent *recent;
+	struct found *found;
 	atomic_uint writers; /* appends that run now */
 	struct janitor *janitor;
 	struct hasher *hasher;
@@ -293,6 +295,17 @@ void recent_put(struct recent *recent, const struct file *file);
 bool recent_take(struct recent *recent, struct upload_id id, struct file *file);
 /* The same for one who removes it, or did not create it after all. */
 void recent_drop(struct recent *recent, struct upload_id id);
+
+/* ---- found.c: uploads that were looked up ---- */
+
+MUST_CHECK int found_new(struct found **found);
+struct found *found_free(struct found *found);
+/* Whether the upload was found in that version of the catalog; *file is the caller's
+ * then. */
+bool found_get(struct found *found, struct upload_id id, uint64_t version,
+	       struct file *file);
+/* Keeps a copy. */
+void found_put(struct found *found, uint64_t version, const struct file *file);
 
 /* ---- writer.c, repair.c, janitor.c, hasher.c ---- */
 

@@ -75,6 +75,7 @@ static void release(struct uploads *uploads, bool clean)
 	catalog_close(uploads->catalog);
 	parking_free(uploads->parking);
 	recent_free(uploads->recent);
+	found_free(uploads->found);
 	store_close(uploads->store);
 	pthread_rwlock_destroy(&uploads->observing);
 	pthread_mutex_destroy(&uploads->mutex);
@@ -97,6 +98,8 @@ int uploads_open(const char *path, const struct uploads_config *config,
 		r = parking_new(&made->parking);
 	if (!r)
 		r = recent_new(&made->recent);
+	if (!r)
+		r = found_new(&made->found);
 	if (!r)
 		r = janitor_new(made, &made->janitor);
 	if (!r)
@@ -156,7 +159,7 @@ int check_room(struct uploads *uploads, uint64_t size)
 								  : 0;
 }
 
-int uploads_find(struct uploads *uploads, struct upload_id id, struct file *file)
+static int find_row(struct uploads *uploads, struct upload_id id, struct file *file)
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
 	int r = catalog_file_with_id(conn, id, file);
@@ -166,6 +169,20 @@ int uploads_find(struct uploads *uploads, struct upload_id id, struct file *file
 	r = file->broken ? REFUSED_GONE : final_reach(conn, file);
 	if (r)
 		file_release(file);
+	return r;
+}
+
+int uploads_find(struct uploads *uploads, struct upload_id id, struct file *file)
+{
+	uint64_t before = catalog_version(uploads->catalog), after;
+	int r;
+
+	if (found_get(uploads->found, id, before, file))
+		return 0;
+	r = find_row(uploads, id, file);
+	after = catalog_version(uploads->catalog);
+	if (!r && before == after && before != CATALOG_CHANGING)
+		found_put(uploads->found, before, file);
 	return r;
 }
 
