@@ -9,8 +9,10 @@
 
 /* After there were no descriptors left. */
 #define ACCEPT_PAUSE (CLOCK_SECOND / 10)
-/* At most so many events, or newcomers of a listener, at a time. */
+/* At most so many at a time. */
 #define EVENTS_MAX 64
+/* And so many newcomers: those who have just left are to be let go in between. */
+#define ACCEPT_MAX 8
 
 /* ---- newcomers ---- */
 
@@ -38,7 +40,7 @@ static void accept_one(struct front *front, int fd)
 
 static void accept_some(struct front *front, const struct listener *listener)
 {
-	for (int i = 0; i < EVENTS_MAX && !atomic_load(&front->quiesced); i++) {
+	for (int i = 0; i < ACCEPT_MAX && !atomic_load(&front->quiesced); i++) {
 		int fd =
 			accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 

@@ -138,7 +138,7 @@ END_TEST
 
 /* ---- expiry ---- */
 
-static int64_t expires_of(const struct reply *reply)
+static int64_t expires_of(struct reply *reply)
 {
 	const char *text = reply_field(reply, "Upload-Expires");
 	int64_t when;

@@ -100,9 +100,8 @@ static char *receive_head(int fd)
 	return head;
 }
 
-const char *reply_field(const struct reply *reply, const char *name)
+const char *reply_field(struct reply *reply, const char *name)
 {
-	static char *found;
 	size_t length = strlen(name);
 	const char *line = reply->head;
 
@@ -112,9 +111,9 @@ const char *reply_field(const struct reply *reply, const char *name)
 		ck_assert_ptr_nonnull(end);
 		if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
 			line += length + 1 + strspn(line + length + 1, " ");
-			free(found);
-			found = strndup(line, end - line);
-			return found;
+			free(reply->found);
+			reply->found = strndup(line, end - line);
+			return reply->found;
 		}
 		line = end + 2;
 	}
@@ -177,6 +176,7 @@ struct reply client_receive(int fd, const char *method)
 
 void reply_release(struct reply *reply)
 {
+	free(reply->found);
 	free(reply->head);
 	free(reply->body);
 	*reply = (struct reply){0};

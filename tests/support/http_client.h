@@ -24,6 +24,7 @@ struct reply {
 	char *body; /* with a NUL behind it */
 	size_t size;
 	bool closes; /* Connection: close */
+	char *found; /* by reply_field() */
 };
 
 /* Reads one answer; `method` of the request tells whether it has a body. Interim
@@ -31,7 +32,7 @@ struct reply {
 struct reply client_receive(int fd, const char *method);
 void reply_release(struct reply *reply);
 /* The value of a field, or NULL; valid until the next call. */
-const char *reply_field(const struct reply *reply, const char *name);
+const char *reply_field(struct reply *reply, const char *name);
 /* Whether the server has closed the connection by now, or within a minute. */
 bool client_closed(int fd);
 
