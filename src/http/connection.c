@@ -59,9 +59,9 @@ void connection_pass(struct front *front, struct connection *connection)
 	getpeername(fd, (struct sockaddr *)&address, &size);
 	if (atomic_load(&front->stopping))
 		close(fd);
-	else /* without a thread for it, it is closed */
-		MHD_add_connection(front->config.daemon, fd,
-				   (struct sockaddr *)&address, size);
+	else if (MHD_add_connection(front->config.daemon, fd,
+				    (struct sockaddr *)&address, size) == MHD_YES)
+		front->passed++; /* otherwise it was closed */
 }
 
 void connection_open(struct front *front, int fd)

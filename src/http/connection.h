@@ -32,6 +32,7 @@ struct front {
 	bool listens;
 	int64_t listen_again;	    /* when it does not, for lack of descriptors */
 	unsigned int count;	    /* of connections */
+	unsigned int passed;	    /* so far */
 	struct connections partial; /* wait for the rest of a request, oldest first */
 	struct connections ready;   /* have more than was looked at */
 	struct jobs changes;	    /* for the clerk */

@@ -196,8 +196,10 @@ static int open_epoll(struct front *front)
 	return 0;
 }
 
-static struct front *front_free(struct front *front)
+struct front *front_free(struct front *front)
 {
+	if (!front)
+		return NULL;
 	clerk_stop(front->clerk);
 	jobs_release(&front->spare);
 	scoped_close(&front->wake);
@@ -242,12 +244,16 @@ void front_quiesce(struct front *front)
 	wake(front);
 }
 
-struct front *front_stop(struct front *front)
+void front_stop(struct front *front)
 {
 	if (!front)
-		return NULL;
+		return;
 	atomic_store(&front->stopping, true);
 	wake(front);
 	pthread_join(front->thread, NULL);
-	return front_free(front);
+}
+
+unsigned int front_passed(const struct front *front)
+{
+	return front->passed;
 }

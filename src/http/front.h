@@ -32,7 +32,11 @@ MUST_CHECK int front_start(const struct front_config *config, struct front **fro
 /* Accepts nobody any more. */
 void front_quiesce(struct front *front);
 /* Once every socket was shut down: ends all connections that it still has, with the
- * requests in hand. Takes and returns NULL. */
-struct front *front_stop(struct front *front);
+ * requests in hand, but leaves the front. Takes NULL. */
+void front_stop(struct front *front);
+/* How many connections it has passed. */
+unsigned int front_passed(const struct front *front);
+/* After the stop. Takes and returns NULL. */
+struct front *front_free(struct front *front);
 
 #endif

@@ -10,8 +10,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Bounds the header. libmicrohttpd clears all of it after each request, so each kept
  * connection pays for it; but half of it is the largest piece of a body, which is why
@@ -28,6 +30,7 @@ struct http {
 	size_t count;
 	struct MHD_Daemon *daemon; /* for what the front passes to it */
 	struct front *front;
+	atomic_uint begun; /* connections, by the daemon */
 	bool quiesced;
 };
 
@@ -44,6 +47,7 @@ static void notify_connection(void *arg, struct MHD_Connection *mhd, void **peer
 		*peer = NULL;
 		return;
 	}
+	atomic_fetch_add(&http->begun, 1);
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 	*peer = info ? peer_open(http->peers, info->connect_fd, PEER_HEAVY) : NULL;
 }
@@ -184,6 +188,20 @@ void http_quiesce(struct http *http)
 		listener_stop(&http->listeners[i]);
 }
 
+/* libmicrohttpd's own thread begins what was passed to it; what is left then it would
+ * close unserved, and without its lock. It turns away those beyond its limit, so this
+ * ends in any case. */
+static void await_passed(struct http *http)
+{
+	static const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < 100; i++) {
+		if (atomic_load(&http->begun) >= front_passed(http->front))
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
 struct http *http_stop(struct http *http)
 {
 	if (!http)
@@ -192,10 +210,13 @@ struct http *http_stop(struct http *http)
 	if (http->peers)
 		peers_shut_down(http->peers);
 	front_stop(http->front);
+	if (http->front)
+		await_passed(http);
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
 	for (size_t i = 0; i < http->count; i++)
 		listener_release(&http->listeners[i]);
+	front_free(http->front);
 	peers_free(http->peers);
 	free(http->listeners);
 	free(http->base_path);

@@ -302,6 +302,8 @@ START_TEST(clients_that_vanish_harm_nobody)
 {
 	SCOPED(scoped_free) char *path = NULL;
 
+	server.config.max_connections = 1000;
+	server_restart();
 	for (int i = 0; i < 300; i++) {
 		int fd = client_connect(server.port);
 
