@@ -17,7 +17,7 @@
 
 /* Pages of the log. So many are copied although others commit: a page that is written
  * often is copied once for all of them, and each copy costs three syncs. */
-#define MANY_FRAMES 32768
+#define MANY_FRAMES 65536
 /* A log that is longer begins anew once it is copied, though others commit. */
 #define LONG_FRAMES 16384
 /* So few are copied in no time, and it is tried so often to leave no more. */
@@ -56,7 +56,7 @@ static int refuse_damaged(struct conn *conn, const char *path, int r)
  * (tests/engine/test_frames.c). */
 static int keep_until_commit(struct conn *conn)
 {
-	return conn_exec(conn, "PRAGMA cache_spill = OFF");
+	return conn_exec(conn, "PRAGMA cache_spill = OFF; PRAGMA cache_size = -8192");
 }
 
 static int open_writer(struct catalog *catalog)

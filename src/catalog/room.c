@@ -12,10 +12,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* The index has 32 KiB for each 4096 pages of the log: this is for 256 MiB of it.
+/* The index has 32 KiB for each 4096 pages of the log: this is for 512 MiB of it.
  * SQLite writes one byte to each page of it, and maps it: where blocks are smaller than
  * pages, the rest would be missing on a full disk, and that is a SIGBUS. */
-#define INDEX_BYTES (512 * 1024)
+#define INDEX_BYTES (1024 * 1024)
 
 void room_init(struct room *room)
 {

@@ -20,10 +20,10 @@
 #define ROOM_LOG_BYTES (4 * 1024 * 1024)
 /* Of the catalog, beyond what the log can make it grow by. */
 #define ROOM_CATALOG_BYTES (2 * 1024 * 1024)
-/* So much of the log's file, 160 MiB, is kept when it begins anew: a sync of blocks
+/* So much of the log's file, 320 MiB, is kept when it begins anew: a sync of blocks
  * that were written before takes two thirds of the time that new ones take, whether
  * room was set aside for those or not. */
-#define ROOM_LOG_KEPT 167772160
+#define ROOM_LOG_KEPT 335544320
 
 struct room {
 	pthread_mutex_t mutex; /* protects the rest */

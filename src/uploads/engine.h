@@ -29,7 +29,9 @@ struct uploads {
 	struct parking *parking;
 	struct recent *recent;
 	struct found *found;
-	atomic_uint writers; /* appends that run now */
+	atomic_uint writers;	    /* appends that run now */
+	_Atomic uint64_t room_seen; /* free bytes of the disk, which hold for now... */
+	_Atomic int64_t room_until; /* ...until then (monotonic) */
 	struct janitor *janitor;
 	struct hasher *hasher;
 	/* Read-locked while the observer is called, so that it can be taken away. */

@@ -1,6 +1,7 @@
 /* The engine as a whole: opened, started, asked, closed. */
 #include "engine.h"
 
+#include "tusfs/clock.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -8,6 +9,9 @@
 /* What is left on the disk before nothing new is taken in: for the rows and folders
  * that come with it. */
 #define ROOM_MARGIN (UINT64_C(1024) * 1024)
+/* With so much more than is needed, the disk is asked again only after that time. */
+#define ROOM_PLENTY (UINT64_C(1024) * 1024 * 1024)
+#define ROOM_TIME   (CLOCK_SECOND / 100)
 
 /* A new catalog is only for a store that never had one. Refusals: GONE. */
 static int refuse_lost_catalog(struct uploads *uploads, const char *path)
@@ -142,21 +146,34 @@ int uploads_space(struct uploads *uploads, struct statvfs *space)
 	return store_space(uploads->store, space);
 }
 
+/* What the disk had a moment ago will do when that was plenty: nobody fills so much in
+ * that time. */
+static bool had_plenty(struct uploads *uploads, uint64_t needed, int64_t now)
+{
+	return now < atomic_load(&uploads->room_until) &&
+	       needed + ROOM_PLENTY < atomic_load(&uploads->room_seen) &&
+	       needed + ROOM_PLENTY > needed;
+}
+
 int check_room(struct uploads *uploads, uint64_t size)
 {
+	int64_t now = clock_monotonic();
 	struct statvfs space;
-	uint64_t needed;
+	uint64_t needed, room;
 	int r;
 
-	if (!catalog_has_room(uploads->catalog))
+	if (!catalog_has_room(uploads->catalog) ||
+	    __builtin_add_overflow(size, ROOM_MARGIN, &needed))
 		return REFUSED_NO_SPACE;
+	if (had_plenty(uploads, needed, now))
+		return 0;
 	r = uploads_space(uploads, &space);
 	if (r)
 		return r;
-	if (__builtin_add_overflow(size, ROOM_MARGIN, &needed))
-		return REFUSED_NO_SPACE;
-	return needed > (uint64_t)space.f_bavail * space.f_frsize ? REFUSED_NO_SPACE
-								  : 0;
+	room = (uint64_t)space.f_bavail * space.f_frsize;
+	atomic_store(&uploads->room_seen, room);
+	atomic_store(&uploads->room_until, now + ROOM_TIME);
+	return needed > room ? REFUSED_NO_SPACE : 0;
 }
 
 static int find_row(struct uploads *uploads, struct upload_id id, struct file *file)
