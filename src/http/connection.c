@@ -15,6 +15,9 @@
 /* How long the rest of a request may take: clients often send head and body one after
  * the other. */
 #define PATIENCE (CLOCK_SECOND / 50)
+/* A longer answer, which has much metadata, could fill a socket: a thread waits then.
+ */
+#define ANSWER_MAX 4096
 
 /* ---- begin and end ---- */
 
@@ -96,8 +99,8 @@ static bool consume(const struct connection *connection, size_t size)
 	return recv(connection->fd, dropped, size, MSG_DONTWAIT) == (ssize_t)size;
 }
 
-/* An answer is far smaller than what a socket holds: if it does not take it, the
- * client has sent thousands of requests and reads no answers. */
+/* An answer is smaller than what an empty socket takes: if this one does not take it,
+ * the client has sent many requests and reads no answers. */
 static bool send_text(const struct connection *connection, const struct buffer *text)
 {
 	return !text->failed &&
@@ -189,7 +192,7 @@ static void serve(struct front *front, struct job *job)
 		return;
 	}
 	routes_begin(request);
-	if (request->passed) {
+	if (request->passed || (!request->change && request->text.size > ANSWER_MAX)) {
 		pass_job(front, job);
 		return;
 	}

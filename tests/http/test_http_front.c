@@ -181,13 +181,15 @@ START_TEST(a_large_upload_takes_small_pieces)
 }
 END_TEST
 
-START_TEST(long_metadata_comes_back)
+static void check_metadata(size_t size)
 {
-	char metadata[5997] = "note ";
+	SCOPED(scoped_free) char *metadata = malloc(size + 1);
 	SCOPED(scoped_free) char *fields = NULL;
 	SCOPED(scoped_free) char *path = NULL;
 
-	memset(metadata + 5, 'A', 5988);
+	memset(metadata, 'A', size);
+	memcpy(metadata, "note ", 5);
+	metadata[size] = '\0';
 	ck_assert_int_gt(asprintf(&fields,
 				  "Upload-Length: 5\r\nUpload-Metadata: %s\r\n",
 				  metadata),
@@ -200,6 +202,13 @@ START_TEST(long_metadata_comes_back)
 		ck_assert_int_eq(reply.status, 200);
 		ck_assert_str_eq(reply_field(&reply, "Upload-Metadata"), metadata);
 	}
+}
+
+START_TEST(long_metadata_comes_back)
+{
+	check_metadata(5 + 1000);
+	check_metadata(5 + 5988);
+	check_metadata(5 + 60000);
 }
 END_TEST
 
