@@ -92,11 +92,10 @@ void connection_open(struct front *front, int fd)
 /* ---- answers ---- */
 
 /* Takes the request out of the socket. It was there, so it is there. */
-static bool consume(const struct connection *connection, size_t size)
+static bool consume(const struct connection *connection, struct job *job)
 {
-	static char dropped[JOB_BYTES]; /* only the front's thread comes here */
-
-	return recv(connection->fd, dropped, size, MSG_DONTWAIT) == (ssize_t)size;
+	return recv(connection->fd, job->bytes, job->size, MSG_DONTWAIT) ==
+	       (ssize_t)job->size;
 }
 
 /* An answer is smaller than what an empty socket takes: if this one does not take it,
@@ -115,8 +114,7 @@ static void answer_one(struct front *front, struct job *job)
 
 	connection->job = NULL;
 	peer_enter(connection->peer, PEER_WAITING);
-	if (!consume(connection, job->size) ||
-	    !send_text(connection, &job->request.text))
+	if (!consume(connection, job) || !send_text(connection, &job->request.text))
 		finish(front, connection);
 	else if (connection->more)
 		enter_list(connection, &front->ready);

@@ -129,12 +129,26 @@ def write_plots(folder, results):
                 out.write(svg(result))
 
 
+def row_key(line):
+    """What a line of the table is about: the work, without its link, and the measure."""
+    cells = line.split("|")
+    return cells[1].strip().partition("](")[0].lstrip("["), cells[2].strip()
+
+
+def merge(old, new):
+    """The lines of an old table, with those of a new one in their places or behind them."""
+    fresh = {row_key(line): line for line in new.splitlines()}
+    lines = [fresh.pop(row_key(line), line) for line in old.splitlines() if line]
+    return "\n".join(lines + list(fresh.values())) + "\n"
+
+
 def put_into(document, text):
-    """Replaces what stands between the two marks of a document."""
+    """Puts the lines of a table between the two marks of a document; those of rows that
+    were not run this time stay."""
     begin, end = "<!-- bench: begin -->\n", "<!-- bench: end -->"
     with open(document, encoding="utf-8") as source:
         old = source.read()
     before, rest = old.split(begin, 1)
-    after = rest.split(end, 1)[1]
+    table_before, after = rest.split(end, 1)
     with open(document, "w", encoding="utf-8") as out:
-        out.write(before + begin + text + end + after)
+        out.write(before + begin + merge(table_before, text) + end + after)
