@@ -62,6 +62,11 @@ MUST_CHECK int blob_size(struct blob *blob, uint64_t *size);
 /* Writes all of it at `offset`, or fails. */
 MUST_CHECK int blob_write(struct blob *blob, const void *bytes, size_t size,
 			  uint64_t offset);
+/* The same for bytes of a long stream: they are written out at once, and leave the page
+ * cache once they are on disk, unless somebody reads them (RWF_DONTCACHE, since Linux
+ * 6.14 for some file systems). Where that cannot be had, it is blob_write(). */
+MUST_CHECK int blob_stream(struct blob *blob, const void *bytes, size_t size,
+			   uint64_t offset);
 /* Reads until `size`, or the end of the blob: *got tells. */
 MUST_CHECK int blob_read(struct blob *blob, void *bytes, size_t size, uint64_t offset,
 			 size_t *got);
@@ -75,10 +80,11 @@ MUST_CHECK int blob_sync(struct blob *blob);
 /* Cuts the blob down to `size` bytes, and gives back the room that is set aside behind
  * them; never makes it longer. */
 MUST_CHECK int blob_cut(struct blob *blob, uint64_t size);
-/* Sets aside room for `size` bytes without changing the size (fallocate, KEEP_SIZE).
- * Refusals: NO_SPACE; then nothing new is set aside. A file system that cannot do it is
- * no error. */
-MUST_CHECK int blob_reserve(struct blob *blob, uint64_t size);
+/* Sets aside room for the bytes from `from` up to `to` without changing the size
+ * (fallocate, KEEP_SIZE); what is in front of them is there already. Refusals:
+ * NO_SPACE; then nothing new is set aside. A file system that cannot do it is no error.
+ */
+MUST_CHECK int blob_reserve(struct blob *blob, uint64_t from, uint64_t to);
 /* Removes the name; whoever has it open reads on. Absent is no error. */
 MUST_CHECK int blob_remove(struct store *store, uint64_t num);
 /* Makes the removal survive a power cut. */

@@ -5,6 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+
+#ifndef RWF_DONTCACHE
+#define RWF_DONTCACHE 0x80 /* linux/fs.h, since Linux 6.14 */
+#endif
+
+/* So little room is not worth a change of the file. */
+#define LITTLE_BYTES 65536
 
 struct blob {
 	struct store *store; /* borrowed: it outlives what is still synced */
@@ -87,13 +95,45 @@ int blob_size(struct blob *blob, uint64_t *size)
 	return 0;
 }
 
-int blob_write(struct blob *blob, const void *bytes, size_t size, uint64_t offset)
+/* Writes some of it, as write(2) does. */
+typedef ssize_t write_some(struct blob *blob, const void *bytes, size_t size,
+			   uint64_t offset);
+
+static ssize_t write_kept(struct blob *blob, const void *bytes, size_t size,
+			  uint64_t offset)
+{
+	return pwrite(blob->fd, bytes, size, (off_t)offset);
+}
+
+static bool cannot(int error)
+{
+	return error == EOPNOTSUPP || error == ENOSYS || error == EINVAL ||
+	       error == EPERM; /* a filter of system calls */
+}
+
+static ssize_t write_past(struct blob *blob, const void *bytes, size_t size,
+			  uint64_t offset)
+{
+	struct iovec piece = {.iov_base = (void *)bytes, .iov_len = size};
+	ssize_t written;
+
+	if (atomic_load(&blob->store->keeps_all))
+		return write_kept(blob, bytes, size, offset);
+	written = pwritev2(blob->fd, &piece, 1, (off_t)offset, RWF_DONTCACHE);
+	if (written >= 0 || !cannot(errno))
+		return written;
+	atomic_store(&blob->store->keeps_all, true);
+	return write_kept(blob, bytes, size, offset);
+}
+
+static int write_all(struct blob *blob, const void *bytes, size_t size, uint64_t offset,
+		     write_some *some)
 {
 	const char *rest = bytes;
 	ssize_t written;
 
 	while (size > 0) {
-		written = pwrite(blob->fd, rest, size, (off_t)offset);
+		written = some(blob, rest, size, offset);
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
@@ -104,6 +144,32 @@ int blob_write(struct blob *blob, const void *bytes, size_t size, uint64_t offse
 		offset += (uint64_t)written;
 	}
 	return 0;
+}
+
+int blob_write(struct blob *blob, const void *bytes, size_t size, uint64_t offset)
+{
+	return write_all(blob, bytes, size, offset, write_kept);
+}
+
+/* The page that the piece ends in is kept for the next one, which would have to read it
+ * back. So no page is written anew that is about to be dropped, either: the first
+ * kernels that can do this lost such writes. */
+int blob_stream(struct blob *blob, const void *bytes, size_t size, uint64_t offset)
+{
+	uint64_t end;
+	size_t tail;
+	int r = 0;
+
+	if (__builtin_add_overflow(offset, size, &end) || end > INT64_MAX)
+		return blob_write(blob, bytes, size, offset);
+	tail = (size_t)(end % (uint64_t)sysconf(_SC_PAGESIZE));
+	if (tail > size)
+		tail = size;
+	if (size > tail)
+		r = write_all(blob, bytes, size - tail, offset, write_past);
+	return r ? r
+		 : blob_write(blob, (const char *)bytes + size - tail, tail,
+			      end - tail);
 }
 
 int blob_read(struct blob *blob, void *bytes, size_t size, uint64_t offset, size_t *got)
@@ -167,13 +233,23 @@ int blob_sync(struct blob *blob)
 	return r;
 }
 
+/* Whether more is allocated than the bytes need, a block and what the file system notes
+ * of the file aside. */
+static bool has_room_behind(const struct stat *found)
+{
+	return (uint64_t)found->st_blocks * 512 >
+	       (uint64_t)found->st_size + LITTLE_BYTES;
+}
+
 int blob_cut(struct blob *blob, uint64_t size)
 {
-	uint64_t now;
-	int r = blob_size(blob, &now);
+	struct stat found;
 
-	if (r || now < size)
-		return r;
+	if (fstat(blob->fd, &found) < 0)
+		return failure(-errno, "size of blob %s", blob->place);
+	if ((uint64_t)found.st_size < size ||
+	    ((uint64_t)found.st_size == size && !has_room_behind(&found)))
+		return 0;
 	fault_point("before the blob is cut");
 	while (ftruncate(blob->fd, (off_t)size) < 0)
 		if (errno != EINTR)
@@ -208,15 +284,16 @@ static int check_space(struct blob *blob, uint64_t size)
 		       : 0;
 }
 
-int blob_reserve(struct blob *blob, uint64_t size)
+int blob_reserve(struct blob *blob, uint64_t from, uint64_t to)
 {
-	int r = size > INT64_MAX ? REFUSED_NO_SPACE : 0;
+	int r = to > INT64_MAX ? REFUSED_NO_SPACE : 0;
 
-	if (!r && size)
-		r = check_space(blob, size);
-	if (r || !size)
+	if (!r && to > from)
+		r = check_space(blob, to);
+	if (r || to <= from)
 		return r;
-	while (fallocate(blob->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0) {
+	while (fallocate(blob->fd, FALLOC_FL_KEEP_SIZE, (off_t)from,
+			 (off_t)(to - from)) < 0) {
 		if (errno == EINTR)
 			continue;
 		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
@@ -224,7 +301,7 @@ int blob_reserve(struct blob *blob, uint64_t size)
 		if (errno == EOPNOTSUPP || errno == ENOSYS)
 			return 0;
 		return failure(-errno, "reserve %llu bytes for blob %s",
-			       (unsigned long long)size, blob->place);
+			       (unsigned long long)(to - from), blob->place);
 	}
 	return 0;
 }

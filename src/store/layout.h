@@ -23,6 +23,7 @@ struct store {
 	int fd;
 	int lock_fd;
 	int blobs_fd;
+	atomic_bool keeps_all; /* the kernel cannot write past the page cache */
 	struct folder folders[LAYOUT_FOLDERS];
 };
 

@@ -11,6 +11,10 @@
 /* Write-out is started behind the writer every so many bytes, so that the last
  * fdatasync has little left to do. */
 #define PUSH_BYTES (8 * 1024 * 1024)
+/* Room on the disk is set aside this far ahead of a fast writer. */
+#define AHEAD_BYTES ((uint64_t)64 * 1024 * 1024)
+/* While the disk has at least so much. */
+#define AHEAD_ROOM ((uint64_t)1024 * 1024 * 1024)
 /* An append in progress is committed this often, so that readers see it grow and a
  * power cut costs little; more rarely where a sync is slow, or where so many run that
  * there would be more than a thousand such commits a second. */
@@ -27,6 +31,60 @@ uint64_t writer_position(const struct upload_writer *writer)
 {
 	return writer->file.small ? writer->buffered
 				  : writer->written + writer->buffered;
+}
+
+/* Bytes a microsecond that this append brings; 0 while there are too few to tell. */
+static double rate_of(const struct upload_writer *writer)
+{
+	uint64_t came = writer_position(writer) - writer->start;
+
+	if (came < FAST_BYTES)
+		return 0;
+	return (double)came / (double)(clock_monotonic() - writer->began + 1);
+}
+
+/* Whether bytes come faster than they could be hashed on the way; the other appends are
+ * taken to be as fast as this one. */
+static bool is_fast(const struct upload_writer *writer)
+{
+	return rate_of(writer) * atomic_load(&writer->uploads->writers) > FAST_RATE;
+}
+
+/* Whether the next bytes are to leave the page cache once they are on disk. Those of a
+ * long upload would take the place of everything else there, and the kernel holds up
+ * whoever fills it faster than the disk empties it. */
+static bool is_stream(const struct upload_writer *writer)
+{
+	const struct uploads *uploads = writer->uploads;
+	uint64_t length =
+		writer->file.length_known ? writer->file.length : writer->written;
+	uint64_t may_keep = uploads->keep_bytes / atomic_load(&uploads->writers);
+	uint64_t came = writer->written - writer->start;
+
+	if (length <= may_keep || !is_fast(writer))
+		return false;
+	/* where nobody waits for the disk at the end, what may stay in memory is spread
+	 * over the upload, so that the disk has work meanwhile */
+	return uploads->config.sync != SYNC_NEVER ||
+	       (double)writer->kept / (double)may_keep >= (double)came / (double)length;
+}
+
+/* A block that is allocated as it is written costs a third of the write. Only for who
+ * is fast alone, never more than it has brought, and while there is plenty: what a
+ * crowd set aside and did not use would be missing to others. */
+static void allocate_ahead(struct upload_writer *writer, size_t size)
+{
+	uint64_t need = writer->written + size, came = need - writer->start;
+	uint64_t end = need + (came < AHEAD_BYTES ? came : AHEAD_BYTES);
+
+	if (need <= writer->allocated || !writer->file.length_known ||
+	    rate_of(writer) <= FAST_RATE || check_room(writer->uploads, AHEAD_ROOM))
+		return;
+	if (end > writer->file.length)
+		end = writer->file.length;
+	/* without it the write takes what room there is */
+	writer->allocated =
+		blob_reserve(writer->blob, writer->written, end) ? UINT64_MAX : end;
 }
 
 static void push(struct upload_writer *writer)
@@ -50,8 +108,12 @@ static void keep_what_fits(struct upload_writer *writer, size_t size)
 
 static int write_out(struct upload_writer *writer, const void *bytes, size_t size)
 {
-	int r = blob_write(writer->blob, bytes, size, writer->written);
+	bool stream = is_stream(writer);
+	int r;
 
+	allocate_ahead(writer, size);
+	r = stream ? blob_stream(writer->blob, bytes, size, writer->written)
+		   : blob_write(writer->blob, bytes, size, writer->written);
 	if (r) {
 		writer->failed = true;
 		keep_what_fits(writer, size);
@@ -59,6 +121,8 @@ static int write_out(struct upload_writer *writer, const void *bytes, size_t siz
 	}
 	fault_point("bytes written");
 	writer->written += size;
+	if (!stream)
+		writer->kept += size;
 	if (!writer->append.checked)
 		journal_written(writer->uploads->journal, writer->slot,
 				writer->written);
@@ -182,20 +246,6 @@ static uint64_t room_left(const struct upload_writer *writer)
 	if (!max)
 		max = INT64_MAX;
 	return max > position ? max - position : 0;
-}
-
-/* Whether bytes come so fast that hashing them on the way would hold them up; the
- * others are taken to be as fast as this one. */
-static bool is_fast(const struct upload_writer *writer)
-{
-	uint64_t came = writer_position(writer) - writer->start;
-	int64_t time;
-
-	if (came < FAST_BYTES)
-		return false;
-	time = clock_monotonic() - writer->began;
-	return came / (uint64_t)(time + 1) * atomic_load(&writer->uploads->writers) >
-	       FAST_RATE;
 }
 
 static void hash(struct upload_writer *writer, const void *bytes, size_t size)

@@ -44,7 +44,7 @@ static int cut(struct uploads *uploads, const struct file *file, struct blob *bl
 	int r = blob_cut(blob, file->offset);
 
 	if (!r && uploads->config.reserve && file->length_known)
-		r = blob_reserve(blob, file->length);
+		r = blob_reserve(blob, 0, file->length);
 	return r < 0 ? r : 0;
 }
 
@@ -112,7 +112,8 @@ static int check_blob(struct uploads *uploads, const struct file *file)
 		r = blob_size(blob, &size);
 	if (r < 0)
 		return r;
-	if (size > file->offset)
+	/* also when nothing is behind it: room may be */
+	if (!r && size >= file->offset)
 		return cut(uploads, file, blob);
 	r = size < file->offset ? mark_broken(uploads, file, "its blob is too short")
 				: 0;

@@ -86,6 +86,15 @@ static void release(struct uploads *uploads, bool clean)
 	free(uploads);
 }
 
+/* A tenth of the memory is where the kernel begins to write out what is in the page
+ * cache (vm.dirty_background_ratio), and holds up those who write soon after. */
+static uint64_t bytes_to_keep(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 ? (uint64_t)pages * (uint64_t)size / 16 : 0;
+}
+
 int uploads_open(const char *path, const struct uploads_config *config,
 		 struct uploads **uploads)
 {
@@ -95,6 +104,7 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	if (!made)
 		return failure(-ENOMEM, "open store");
 	made->config = *config;
+	made->keep_bytes = bytes_to_keep();
 	pthread_mutex_init(&made->mutex, NULL);
 	pthread_rwlock_init(&made->observing, NULL);
 	r = store_open(path, &made->store);

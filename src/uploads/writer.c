@@ -138,7 +138,10 @@ static int load_body(struct upload_writer *writer)
 
 static int reserve(struct upload_writer *writer)
 {
-	return reserves(writer) ? blob_reserve(writer->blob, writer->file.length) : 0;
+	if (!reserves(writer))
+		return 0;
+	writer->allocated = UINT64_MAX;
+	return blob_reserve(writer->blob, 0, writer->file.length);
 }
 
 static int open_bytes(struct upload_writer *writer, uint64_t end)
@@ -150,8 +153,12 @@ static int open_bytes(struct upload_writer *writer, uint64_t end)
 	if (!writer->file.small) {
 		writer->written = writer->pushed = end;
 		r = open_blob(writer, end);
-		/* what a crash left is taken over as it is */
-		return r || end > writer->start ? r : reserve(writer);
+		if (r || end == writer->start)
+			return r ? r : reserve(writer);
+		/* what a crash left is taken over, and room that was set aside ahead of
+		 * it is given back with the upload */
+		writer->allocated = reserves(writer) ? UINT64_MAX : end + 1;
+		return 0;
 	}
 	writer->buffer = malloc(writer->file.length);
 	if (!writer->buffer)
@@ -356,10 +363,21 @@ static void park(struct upload_writer *writer)
 			    writer->file.offset, STEAL(writer->whole));
 }
 
+/* What was set aside for bytes that did not come; a failure is logged, and the next
+ * writer of this upload fills the room. */
+static void give_room_back(struct upload_writer *writer)
+{
+	if (writer->allocated > writer->written && writer->allocated != UINT64_MAX &&
+	    blob_cut(writer->blob, writer->written))
+		return;
+	writer->allocated = 0;
+}
+
 void writer_give_back(struct upload_writer *writer, int r)
 {
 	struct uploads *uploads = writer->uploads;
 
+	give_room_back(writer);
 	writer->ended = true;
 	atomic_fetch_sub(&uploads->writers, 1);
 	journal_end(uploads->journal, writer->slot);

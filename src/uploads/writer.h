@@ -27,8 +27,12 @@ struct upload_writer {
 	struct checksum promised; /* for the whole; DIGEST_NONE when there is none */
 	int slot;		  /* in the journal */
 	uint64_t pushed;	  /* what write-out was started for */
-	int64_t began;		  /* monotonic */
-	int64_t checkpoint;	  /* monotonic time of the next one */
+	/* what has room on the disk, as far as this append set it aside; UINT64_MAX
+	 * when it need not or cannot */
+	uint64_t allocated;
+	uint64_t kept;	    /* how much this append left to the page cache */
+	int64_t began;	    /* monotonic */
+	int64_t checkpoint; /* monotonic time of the next one */
 };
 
 /* Where the next byte goes, from the start of the upload. */

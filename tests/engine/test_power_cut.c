@@ -181,6 +181,32 @@ START_TEST(an_offset_is_trusted_by_the_level_of_the_run_that_was_cut)
 }
 END_TEST
 
+/* The blob comes with the first append, and its name may be lost. */
+START_TEST(an_upload_without_a_blob_is_fine_at_offset_0)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 5);
+	struct file files[2], now;
+	SCOPED(scoped_free) char *path = NULL;
+
+	reopen_at(SYNC_FINISH);
+	for (int i = 0; i < 2; i++)
+		files[i] = engine_create(FILE_PLAIN, "x", SIZE);
+	path = blob_path(files[0].num);
+	die_appending(files[0].id, 0, bytes, 1000000);
+	ck_assert_int_eq(unlink(path), 0);
+	forge_boot_id();
+	engine_open();
+	for (int i = 0; i < 2; i++) {
+		now = engine_find(files[i].id);
+		ck_assert_uint_eq(now.offset, 0);
+		file_release(&now);
+		engine_append(files[i].id, 0, bytes, SIZE);
+		engine_expect(files[i].num, bytes, SIZE);
+		file_release(&files[i]);
+	}
+}
+END_TEST
+
 START_TEST(a_run_that_promised_less_leaves_nothing_unsynced_to_one_that_promises_more)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 4);
@@ -255,6 +281,7 @@ int main(void)
 		bytes_behind_the_offset_are_cut_off,
 		with_sync_finish_an_unfinished_upload_starts_over,
 		an_offset_is_trusted_by_the_level_of_the_run_that_was_cut,
+		an_upload_without_a_blob_is_fine_at_offset_0,
 		a_run_that_promised_less_leaves_nothing_unsynced_to_one_that_promises_more,
 		the_removal_of_a_blob_is_synced_with_its_folder,
 		with_sync_finish_a_removal_is_synced_before_its_blob_goes,

@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#define MEBIBYTE (UINT64_C(1) << 20)
+/* A file system may need some blocks for its own notes. */
+#define SLACK (MEBIBYTE / 8)
+
 static struct store *open_store(void)
 {
 	SCOPED(scoped_free) char *path = temp_dir_join("store");
@@ -324,12 +328,80 @@ START_TEST(reserving_leaves_the_size_and_refuses_what_has_no_room)
 	SCOPED(scoped_store_close) struct store *store = open_store();
 	SCOPED(scoped_blob_unref) struct blob *blob = create_blob(store, 16);
 
-	ck_assert_int_eq(blob_reserve(blob, 0), 0);
-	ck_assert_int_eq(blob_reserve(blob, 1 << 20), 0);
+	ck_assert_int_eq(blob_reserve(blob, 0, 0), 0);
+	ck_assert_int_eq(blob_reserve(blob, 0, 1 << 20), 0);
 	ck_assert_uint_eq(size_of(blob), 0);
-	ck_assert_int_eq(blob_reserve(blob, INT64_MAX), REFUSED_NO_SPACE);
-	ck_assert_int_eq(blob_reserve(blob, UINT64_MAX), REFUSED_NO_SPACE);
+	ck_assert_int_eq(blob_reserve(blob, 0, INT64_MAX), REFUSED_NO_SPACE);
+	ck_assert_int_eq(blob_reserve(blob, 0, UINT64_MAX), REFUSED_NO_SPACE);
 	ck_assert_uint_eq(size_of(blob), 0);
+}
+END_TEST
+
+static void expect_bytes(struct blob *blob, const void *bytes, size_t size,
+			 uint64_t offset)
+{
+	SCOPED(scoped_free) char *read = malloc(size + 1);
+	size_t got;
+
+	ck_assert_int_eq(blob_read(blob, read, size + 1, offset, &got), 0);
+	ck_assert_uint_eq(got, size);
+	ck_assert(memcmp(read, bytes, size) == 0);
+}
+
+static uint64_t room_of(struct blob *blob)
+{
+	struct stat found;
+
+	ck_assert_int_eq(fstat(blob_fd(blob), &found), 0);
+	return (uint64_t)found.st_blocks * 512;
+}
+
+START_TEST(reserving_from_an_offset_sets_aside_room_only_there)
+{
+	SCOPED(scoped_store_close) struct store *store = open_store();
+	SCOPED(scoped_blob_unref) struct blob *blob = create_blob(store, 16);
+	SCOPED(scoped_free) char *bytes = calloc(1, MEBIBYTE);
+
+	ck_assert_int_eq(blob_write(blob, "front", 5, 0), 0);
+	ck_assert_int_eq(blob_reserve(blob, 4 * MEBIBYTE, 5 * MEBIBYTE), 0);
+	ck_assert_uint_eq(size_of(blob), 5);
+	ck_assert_uint_ge(room_of(blob), MEBIBYTE);
+	ck_assert_uint_le(room_of(blob), MEBIBYTE + SLACK);
+	/* what is written there needs no other room; what is written elsewhere does */
+	ck_assert_int_eq(blob_write(blob, bytes, MEBIBYTE, 4 * MEBIBYTE), 0);
+	ck_assert_uint_le(room_of(blob), MEBIBYTE + SLACK);
+	ck_assert_int_eq(blob_write(blob, bytes, MEBIBYTE, 2 * MEBIBYTE), 0);
+	ck_assert_uint_ge(room_of(blob), 2 * MEBIBYTE);
+	expect_bytes(blob, bytes, MEBIBYTE, 4 * MEBIBYTE);
+}
+END_TEST
+
+START_TEST(reserving_nothing_does_nothing)
+{
+	SCOPED(scoped_store_close) struct store *store = open_store();
+	SCOPED(scoped_blob_unref) struct blob *blob = create_blob(store, 16);
+
+	ck_assert_int_eq(blob_reserve(blob, MEBIBYTE, MEBIBYTE), 0);
+	ck_assert_int_eq(blob_reserve(blob, MEBIBYTE, 0), 0);
+	ck_assert_int_eq(blob_reserve(blob, UINT64_MAX, MEBIBYTE), 0);
+	ck_assert_uint_eq(room_of(blob), 0);
+	ck_assert_int_eq(blob_reserve(blob, MEBIBYTE, INT64_MAX), REFUSED_NO_SPACE);
+	ck_assert_int_eq(blob_reserve(blob, MEBIBYTE, UINT64_MAX), REFUSED_NO_SPACE);
+	ck_assert_uint_eq(room_of(blob), 0);
+}
+END_TEST
+
+START_TEST(cutting_at_the_end_gives_back_the_room_behind_it)
+{
+	SCOPED(scoped_store_close) struct store *store = open_store();
+	SCOPED(scoped_blob_unref) struct blob *blob = create_blob(store, 16);
+
+	ck_assert_int_eq(blob_write(blob, "0123456789", 10, 0), 0);
+	ck_assert_int_eq(blob_reserve(blob, 10, MEBIBYTE), 0);
+	ck_assert_uint_ge(room_of(blob), MEBIBYTE);
+	ck_assert_int_eq(blob_cut(blob, 10), 0);
+	ck_assert_uint_le(room_of(blob), SLACK);
+	expect_bytes(blob, "0123456789", 10, 0);
 }
 END_TEST
 
@@ -388,6 +460,9 @@ int main(void)
 		a_removed_blob_is_readable_until_the_last_reference_goes,
 		cutting_makes_a_blob_shorter_and_never_longer,
 		reserving_leaves_the_size_and_refuses_what_has_no_room,
+		reserving_from_an_offset_sets_aside_room_only_there,
+		reserving_nothing_does_nothing,
+		cutting_at_the_end_gives_back_the_room_behind_it,
 		pushing_changes_nothing_that_can_be_seen,
 		descriptors_do_not_outlive_an_exec,
 	};

@@ -219,7 +219,12 @@ static int cut_one(struct store *store, struct blob *blob)
 
 static int reserve_one(struct store *store, struct blob *blob)
 {
-	return blob_reserve(blob, 4096);
+	return blob_reserve(blob, 0, 4096);
+}
+
+static int reserve_behind(struct store *store, struct blob *blob)
+{
+	return blob_reserve(blob, 4096, 8192);
 }
 
 static int measure_one(struct store *store, struct blob *blob)
@@ -251,6 +256,7 @@ START_TEST(every_call_that_fails_comes_out_and_leaks_nothing)
 	ck_assert_int_eq(fail_each(read_some, EIO), 2); /* the second sees the end */
 	ck_assert_int_eq(fail_each(cut_one, EIO), 2);
 	ck_assert_int_eq(fail_each(reserve_one, EIO), 3);
+	ck_assert_int_eq(fail_each(reserve_behind, EIO), 3);
 	ck_assert_int_eq(fail_each(measure_one, EIO), 1);
 	ck_assert_int_eq(fail_each(measure_space, EIO), 1);
 	ck_assert_int_eq(fail_each(remove_one, EIO), 1);
@@ -371,7 +377,7 @@ START_TEST(a_reservation_that_fails_is_judged_by_its_reason)
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		fault_arm(2, reasons[i].error); /* behind fstat and fstatvfs */
-		ck_assert_int_eq(blob_reserve(blob, 4096), reasons[i].r);
+		ck_assert_int_eq(blob_reserve(blob, 0, 4096), reasons[i].r);
 		ck_assert(fault_fired());
 	}
 }

@@ -1,0 +1,163 @@
+/* Room that an append had ahead of it is given back by the start after a crash, and
+ * after a power cut. */
+#include "ahead.h"
+
+#include "tusfs/clock.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BOOT_ID_AT 16 /* in STORE/writers: see journal.c */
+
+typedef int measure(int fd, struct statvfs *space);
+
+/* A disk that has plenty. */
+#define WRAP_MEASURE(name)                                                             \
+	measure __real_##name, __wrap_##name;                                          \
+	int __wrap_##name(int fd, struct statvfs *space)                               \
+	{                                                                              \
+		int r = __real_##name(fd, space);                                      \
+                                                                                       \
+		if (r == 0)                                                            \
+			space->f_bavail = 1024 * 1024 * MEBIBYTE / space->f_frsize;    \
+		return r;                                                              \
+	}
+
+WRAP_MEASURE(fstatvfs)
+WRAP_MEASURE(fstatvfs64)
+
+static void setup(void)
+{
+	atomic_store(&now, CLOCK_SECOND);
+	engine_setup();
+	bytes = engine_noise(2 * FAST, 1);
+}
+
+static void teardown(void)
+{
+	free(bytes);
+	engine_teardown();
+}
+
+/* Runs `appends` in a child that dies then. Leaves the engine closed. */
+static void die_after(void (*appends)(const struct file *file), const struct file *file)
+{
+	int status;
+	pid_t pid;
+
+	engine_close();
+	pid = fork();
+	if (!pid) {
+		engine_open();
+		appends(file);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+}
+
+/* And its machine with it. */
+static void lose_power(void)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("writers");
+	SCOPED(scoped_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(pwrite(fd, "00000000", 8, BOOT_ID_AT), 8);
+	engine_open();
+}
+
+static void bring(const struct file *file)
+{
+	begin_far(file);
+}
+
+/* With a checkpoint behind the last byte. */
+static void bring_and_commit(const struct file *file)
+{
+	struct upload_writer *writer = begin_far(file);
+
+	atomic_fetch_add(&now, 2 * CLOCK_SECOND);
+	ck_assert_int_eq(put(writer, END, END + PIECE), 0);
+	expect_room(file, ROOM_END);
+}
+
+static void bring_with_room_for_the_whole(const struct file *file)
+{
+	ck_assert_int_eq(put(begin(file, 0), 0, END), 0);
+	expect_room(file, FAR);
+}
+
+START_TEST(bytes_that_are_kept_after_a_crash_have_no_room_ahead)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", FAR);
+
+	die_after(bring, &file);
+	expect_room(&file, ROOM_END);
+	engine_open();
+	expect_room_back(&file, END);
+}
+END_TEST
+
+START_TEST(bytes_that_were_committed_before_a_crash_have_no_room_ahead)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", FAR);
+
+	die_after(bring_and_commit, &file);
+	expect_room(&file, ROOM_END);
+	engine_open();
+	expect_room_back(&file, END + PIECE);
+}
+END_TEST
+
+START_TEST(after_a_power_cut_no_room_is_ahead_of_the_offset)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", FAR);
+	struct file other = engine_create(FILE_PLAIN, "other", FAR);
+
+	die_after(bring_and_commit, &file);
+	lose_power();
+	expect_room_back(&file, END + PIECE);
+	die_after(bring, &other);
+	lose_power();
+	expect_room_back(&other, 0);
+}
+END_TEST
+
+START_TEST(room_for_the_whole_outlives_a_crash_and_a_power_cut)
+{
+	struct file file, other;
+
+	engine_config.reserve = true;
+	engine_close();
+	engine_open();
+	file = engine_create(FILE_PLAIN, "x", FAR);
+	other = engine_create(FILE_PLAIN, "other", FAR);
+	die_after(bring_with_room_for_the_whole, &file);
+	engine_open();
+	expect_room(&file, FAR);
+	engine_expect(file.num, bytes, END);
+	die_after(bring_with_room_for_the_whole, &other);
+	lose_power();
+	expect_room(&file, FAR);
+	expect_room(&other, FAR);
+	engine_expect(file.num, bytes, END);
+	file_release(&file);
+	file_release(&other);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		bytes_that_are_kept_after_a_crash_have_no_room_ahead,
+		bytes_that_were_committed_before_a_crash_have_no_room_ahead,
+		after_a_power_cut_no_room_is_ahead_of_the_offset,
+		room_for_the_whole_outlives_a_crash_and_a_power_cut,
+	};
+
+	return RUN_TESTS(tests, setup, teardown);
+}
