@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* ---- answers ---- */
@@ -91,6 +92,26 @@ int client_connect(uint16_t port)
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		err(1, "TCP_NODELAY");
 	return fd;
+}
+
+static int connect_unix(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		errx(2, "too long for a socket: %s", path);
+	memcpy(address.sun_path, path, strlen(path));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		err(1, "connect to %s", path);
+	return fd;
+}
+
+int client_connect_to(const char *address)
+{
+	return *address == '/'
+		       ? connect_unix(address)
+		       : client_connect((uint16_t)client_number(address, "PORT"));
 }
 
 void client_send(int fd, const void *bytes, size_t size)

@@ -22,6 +22,8 @@ struct answer {
 bool answer_parse(const char *bytes, size_t size, bool head, struct answer *answer);
 
 int client_connect(uint16_t port);
+/* `address` is a port, or the path of a Unix socket, which begins with a slash. */
+int client_connect_to(const char *address);
 void client_send(int fd, const void *bytes, size_t size);
 /* Waits for one whole answer. */
 void client_receive(int fd, bool head, struct answer *answer);

@@ -1,7 +1,7 @@
 /* Small requests on keep-alive connections, each of which waits for its answer before
  * it sends the next.
  *
- *     bench_requests PORT patch|upload|head CONNECTIONS COUNT [SIZE]
+ *     bench_requests PORT|SOCKET patch|upload|head CONNECTIONS COUNT [SIZE]
  *
  * patch: COUNT uploads of SIZE bytes (4096), by POST and then PATCH; upload: the same
  * by creation-with-upload; head: COUNT times HEAD of uploads that were created before.
@@ -133,11 +133,11 @@ static void run(struct connection *connections, unsigned int count, int epoll)
 	}
 }
 
-static void prepare(struct connection *connection, uint16_t port, int epoll)
+static void prepare(struct connection *connection, const char *server, int epoll)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
-	connection->fd = client_connect(port);
+	connection->fd = client_connect_to(server);
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
 		err(1, "epoll_ctl");
 	if (work == HEAD)
@@ -145,7 +145,7 @@ static void prepare(struct connection *connection, uint16_t port, int epoll)
 			      connection->path);
 }
 
-static void measure(uint16_t port, unsigned int count)
+static void measure(const char *server, unsigned int count)
 {
 	struct connection *connections = calloc(count, sizeof(*connections));
 	uint64_t total = left;
@@ -157,7 +157,7 @@ static void measure(uint16_t port, unsigned int count)
 	if (!connections || !waits || epoll < 0)
 		err(1, "prepare");
 	for (unsigned int i = 0; i < count; i++)
-		prepare(&connections[i], port, epoll);
+		prepare(&connections[i], server, epoll);
 	began = clock_monotonic();
 	run(connections, count, epoll);
 	seconds = (double)(clock_monotonic() - began) / CLOCK_SECOND;
@@ -176,8 +176,8 @@ int main(int argc, char **argv)
 
 	if (argc < 5 || argc > 6)
 		errx(2,
-		     "usage: bench_requests PORT patch|upload|head CONNECTIONS COUNT "
-		     "[SIZE]");
+		     "usage: bench_requests PORT|SOCKET patch|upload|head "
+		     "CONNECTIONS COUNT [SIZE]");
 	work = strcmp(argv[2], "patch") == 0	? PATCH
 	       : strcmp(argv[2], "upload") == 0 ? UPLOAD
 						: HEAD;
@@ -187,6 +187,6 @@ int main(int argc, char **argv)
 		body = client_number(argv[5], "SIZE");
 	if (!count || left < count || count > 20000 || body > REQUEST_MAX - 1024)
 		errx(2, "COUNT is at least CONNECTIONS, which is 1 to 20000");
-	measure((uint16_t)client_number(argv[1], "PORT"), (unsigned int)count);
+	measure(argv[1], (unsigned int)count);
 	return 0;
 }

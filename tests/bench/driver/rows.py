@@ -10,10 +10,10 @@ from .report import Result
 from .servers import Bare, Peer, Tusd, Tusfs, fill_catalog, slow_uploads_possible
 
 
-def peers(tools):
+def peers(tools, local=False):
     """The peers that are at hand, the one that goals speak of first."""
-    found = [Peer(tools)] if tools.modules else []
-    return found + ([Tusd(tools)] if tools.tusd else [])
+    found = [Peer(tools, local)] if tools.modules else []
+    return found + ([Tusd(tools)] if tools.tusd and not local else [])
 
 
 def rounds(servers, count, measure):
@@ -79,7 +79,8 @@ class Streams:
 class Requests:
     """Small uploads and HEAD, against the peers."""
 
-    def __init__(self, title, work, connections, requests, goal, options=(), p99=0, syncs=0):
+    def __init__(self, title, work, connections, requests, goal, options=(), p99=0, syncs=0,
+                 local=False):
         self.title = title
         self.work = work
         self.connections = connections
@@ -88,20 +89,22 @@ class Requests:
         self.options = options
         self.p99 = p99
         self.syncs = syncs
+        self.local = local  # over a Unix socket
 
     def measure(self, tools, server):
         # A peer is given less to do, so that its turn does not last much longer.
         share = 1 if isinstance(server, Tusfs) else 8
         requests = max(self.connections * 4, self.requests // share)
         before = server.syncs() if isinstance(server, Tusfs) else 0
-        seen = tools.run("bench_requests", server.port, self.work, self.connections, requests)
+        seen = tools.run("bench_requests", server.address(), self.work, self.connections,
+                         requests)
         if isinstance(server, Tusfs):
             seen["syncs"] = (server.syncs() - before) / requests
         return seen
 
     def run(self, tools, count):
-        tusfs = Tusfs(tools, *self.options)
-        others = peers(tools)
+        tusfs = Tusfs(tools, *self.options, local=self.local)
+        others = peers(tools, self.local)
         seen = rounds([tusfs] + others, count, lambda s: self.measure(tools, s))
         rate = {server: [s["rate"] for s in seen[server]] for server in seen}
         for other in others:
@@ -214,16 +217,19 @@ class Catalog:
             yield from self.serve(tools, work, full, empty, count)
 
     def clean(self, tools, work, full):
-        """HEAD while the janitor removes what has expired, and after that."""
-        busy = tools.run("bench_requests", full.port, "head", 4, self.requests)
-        if not full.expired():
-            raise RuntimeError("the janitor's pass ended before the requests did")
+        """HEAD for as long as the janitor removes what has expired, and after that."""
+        busy = []
+        while full.expired():
+            busy.append(tools.run("bench_requests", full.port, "head", 4, self.requests))
+        if not busy:
+            raise RuntimeError("the janitor's pass ended before there was a request")
         full.settle()
         quiet = tools.run("bench_requests", full.port, "head", 4, self.requests)
         for measure, goal in (("p99", ("", 0)), ("max", ("at most", 10))):
-            yield Result(work, f"HEAD in the janitor's pass, {measure} in ms", goal,
-                         [busy[f"{measure}_ms"]], {}, "",
-                         f"{quiet[f'{measure}_ms']:.3g} ms without")
+            worst = max(seen[f"{measure}_ms"] for seen in busy)
+            yield Result(work, f"HEAD in the janitor's pass, {measure} in ms", goal, [worst],
+                         {}, "", f"{quiet[f'{measure}_ms']:.3g} ms without; of "
+                         f"{len(busy) * self.requests:,} in the pass")
 
     def serve(self, tools, work, full, empty, count):
         with empty:
@@ -293,6 +299,8 @@ def all_rows(quick):
         "upload-64": Requests("creation with 4 KiB, 64 connections, always", "upload", 64,
                               durable, 6.7, syncs=0.3),
         "head": Requests("HEAD, 16 connections", "head", 16, heads, 35),
+        "head-local": Requests("HEAD, 16 connections, Unix sockets", "head", 16, heads, 35,
+                               local=True),
         "finals": Finals(64 if quick else 2048),
         "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=3 if quick else 10),
         "slow-disk": SlowDisk(),

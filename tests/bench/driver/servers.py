@@ -67,13 +67,18 @@ class Server:
 
     name = ""
 
-    def __init__(self, tools):
+    def __init__(self, tools, local=False):
         self.tools = tools
         self.folder = tempfile.mkdtemp(prefix=f"bench-{self.name.strip('@').split('/')[0]}-",
                                        dir=tools.folder)
         self.environment = dict(os.environ)
         self.process = None
         self.port = 0
+        self.socket = os.path.join(self.folder, "socket") if local else None
+
+    def address(self):
+        """For load generators: the Unix socket if it is there for one, or else the port."""
+        return self.socket or self.port
 
     def command(self):
         raise NotImplementedError
@@ -150,7 +155,7 @@ class Peer(Server):
 
     def command(self):
         return ["node", os.path.join(self.tools.root, "tests/bench/peer.mjs"),
-                self.tools.modules, self.folder]
+                self.tools.modules, self.folder, *([self.socket] if self.socket else [])]
 
 
 class Tusd(Server):
@@ -177,8 +182,8 @@ class Tusd(Server):
 class Tusfs(Server):
     name = "tusfs"
 
-    def __init__(self, tools, *options, slow_sync=0):
-        super().__init__(tools)
+    def __init__(self, tools, *options, slow_sync=0, local=False):
+        super().__init__(tools, local)
         self.options = list(options)
         self.store = os.path.join(self.folder, "store")
         self.mountpoint = os.path.join(self.folder, "mnt")
@@ -191,7 +196,8 @@ class Tusfs(Server):
         return "stderr"
 
     def command(self):
-        options = ["-f", "--listen=127.0.0.1:0", *self.options]
+        listen = f"unix:{self.socket}" if self.socket else "127.0.0.1:0"
+        options = ["-f", f"--listen={listen}", *self.options]
         if not self.tools.mount:
             return [self.tools.tusfs, *options, "--no-mount", self.store]
         os.makedirs(self.mountpoint, exist_ok=True)
@@ -200,7 +206,8 @@ class Tusfs(Server):
     def expired(self):
         """How many uploads have expired and are not removed yet."""
         with contextlib.closing(sqlite3.connect(os.path.join(self.store, "catalog.db"))) as db:
-            return db.execute("SELECT count(*) FROM file WHERE expires > 0").fetchone()[0]
+            return db.execute("SELECT count(*) FROM file WHERE expires BETWEEN 1 AND ?",
+                              (int(time.time() * 1000000),)).fetchone()[0]
 
     def syncs(self):
         """fsync() and fdatasync() calls so far."""
