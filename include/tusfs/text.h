@@ -11,6 +11,12 @@
  * else, so no sign and no space (RFC 9110, 8.6, and tus 1.0.0, Upload-Offset). */
 bool text_to_u64(const char *text, size_t length, uint64_t *value);
 
+#define TEXT_NUMBER_SIZE 21
+/* The decimal digits of `number` and a NUL; returns how many digits there are. Written
+ * by hand since each answer has several: snprintf() takes a twentieth of a HEAD for
+ * them. */
+size_t text_of_u64(uint64_t number, char out[TEXT_NUMBER_SIZE]);
+
 /* Decodes strict base64 with padding (RFC 4648, 4). `out` has room for 3 bytes for each
  * 4 characters, or is NULL, to check only; *size is what was, or would be, written. */
 bool text_from_base64(const char *text, size_t length, uint8_t *out, size_t *size);

@@ -23,6 +23,20 @@ bool text_to_u64(const char *text, size_t length, uint64_t *value)
 	return true;
 }
 
+size_t text_of_u64(uint64_t number, char out[TEXT_NUMBER_SIZE])
+{
+	char digits[TEXT_NUMBER_SIZE], *first = digits + sizeof(digits) - 1;
+	size_t length;
+
+	*first = '\0';
+	do
+		*--first = (char)('0' + number % 10);
+	while (number /= 10);
+	length = (size_t)(digits + sizeof(digits) - 1 - first);
+	memcpy(out, first, length + 1);
+	return length;
+}
+
 static int value_of_base64(char c)
 {
 	if (c >= 'A' && c <= 'Z')

@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -207,9 +206,9 @@ void answer_field(struct request *request, const char *name, const char *value)
 
 void answer_field_number(struct request *request, const char *name, uint64_t value)
 {
-	char text[24];
+	char text[TEXT_NUMBER_SIZE];
 
-	snprintf(text, sizeof(text), "%" PRIu64, value);
+	text_of_u64(value, text);
 	answer_field(request, name, text);
 }
 

@@ -1,10 +1,9 @@
 #include "buffer.h"
 
 #include "tusfs/error.h"
+#include "tusfs/text.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,10 +44,9 @@ void buffer_add(struct buffer *buffer, const char *more)
 
 void buffer_add_number(struct buffer *buffer, uint64_t number)
 {
-	char digits[24];
+	char digits[TEXT_NUMBER_SIZE];
 
-	add(buffer, digits,
-	    (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, number));
+	add(buffer, digits, text_of_u64(number, digits));
 }
 
 void buffer_add_field(struct buffer *buffer, const char *name, const char *value)

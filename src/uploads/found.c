@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define PLACES 512
-/* Others are not kept, so that it is all below 2 MiB. */
-#define METADATA_MAX 2048
+#define PLACES 4096
+/* Others are not kept, so that it is all below 6 MiB. */
+#define METADATA_MAX 512
 
 struct found {
 	pthread_mutex_t mutex;

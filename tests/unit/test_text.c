@@ -3,6 +3,8 @@
 #include "run.h"
 #include "tusfs/clock.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define UNTOUCHED 4711
@@ -24,6 +26,24 @@ START_TEST(a_number_is_digits_up_to_the_largest_signed)
 	ck_assert_uint_eq(value, INT64_MAX);
 	ck_assert(text_to_u64("12345", 3, &value));
 	ck_assert_uint_eq(value, 123);
+}
+END_TEST
+
+START_TEST(a_number_is_written_as_printf_writes_it)
+{
+	char text[TEXT_NUMBER_SIZE], expected[TEXT_NUMBER_SIZE];
+
+	for (uint64_t number = 1; number < UINT64_MAX / 7; number *= 7)
+		for (int i = -1; i <= 1; i++) {
+			int size = snprintf(expected, sizeof(expected), "%" PRIu64,
+					    number + (uint64_t)i);
+
+			ck_assert_uint_eq(text_of_u64(number + (uint64_t)i, text),
+					  (size_t)size);
+			ck_assert_str_eq(text, expected);
+		}
+	ck_assert_uint_eq(text_of_u64(UINT64_MAX, text), 20);
+	ck_assert_str_eq(text, "18446744073709551615");
 }
 END_TEST
 
@@ -268,6 +288,7 @@ int main(void)
 {
 	const TTest *tests[] = {
 		a_number_is_digits_up_to_the_largest_signed,
+		a_number_is_written_as_printf_writes_it,
 		what_is_not_a_number_is_refused_and_touches_nothing,
 		base64_goes_both_ways_as_rfc_4648_has_it,
 		every_byte_survives_base64,
