@@ -1,11 +1,12 @@
 /* Small requests on keep-alive connections, each of which waits for its answer before
  * it sends the next.
  *
- *     bench_requests PORT|SOCKET patch|upload|head CONNECTIONS COUNT [SIZE]
+ *     bench_requests PORT|SOCKET patch|upload|head|get CONNECTIONS COUNT [SIZE]
  *
  * patch: COUNT uploads of SIZE bytes (4096), by POST and then PATCH; upload: the same
- * by creation-with-upload; head: COUNT times HEAD of uploads that were created before.
- * Prints uploads, or HEADs, in a second, and how long a request waited. */
+ * by creation-with-upload; head: COUNT times HEAD of uploads that were created before;
+ * get: GET of such that have SIZE bytes. Prints uploads, or looks, in a second, and how
+ * long a request waited. */
 #include "client.h"
 
 #include "tusfs/clock.h"
@@ -28,7 +29,7 @@ struct connection {
 	int64_t began;
 };
 
-static enum { PATCH, UPLOAD, HEAD } work;
+static enum { PATCH, UPLOAD, HEAD, GET } work;
 static uint64_t body = 4096, left, created;
 static double *waits; /* milliseconds */
 static size_t answered;
@@ -50,12 +51,12 @@ static size_t write_post(void)
 	return (size_t)size;
 }
 
-static size_t write_head(const struct connection *connection)
+static size_t write_look(const struct connection *connection)
 {
 	return (size_t)snprintf(request, sizeof(request),
-				"HEAD %s HTTP/1.1\r\nHost: bench\r\n"
+				"%s %s HTTP/1.1\r\nHost: bench\r\n"
 				"Tus-Resumable: 1.0.0\r\n\r\n",
-				connection->path);
+				work == HEAD ? "HEAD" : "GET", connection->path);
 }
 
 static void begin(struct connection *connection)
@@ -63,8 +64,8 @@ static void begin(struct connection *connection)
 	bool with_body = work == UPLOAD || connection->patching;
 	size_t size;
 
-	if (work == HEAD)
-		size = write_head(connection);
+	if (work == HEAD || work == GET)
+		size = write_look(connection);
 	else if (connection->patching)
 		size = client_patch_head(request, sizeof(request), connection->path,
 					 body, "");
@@ -82,7 +83,9 @@ static void begin(struct connection *connection)
 /* What follows the answer; false when this connection has no more to do. */
 static bool go_on(struct connection *connection, const struct answer *answer)
 {
-	client_expect(answer, work == HEAD ? 200 : connection->patching ? 204 : 201);
+	client_expect(answer, work == HEAD || work == GET ? 200
+			      : connection->patching	  ? 204
+							  : 201);
 	waits[answered++] = (double)(clock_monotonic() - connection->began) / 1000;
 	if (work == PATCH && !connection->patching) {
 		memcpy(connection->path, answer->path, CLIENT_PATH_SIZE);
@@ -133,6 +136,20 @@ static void run(struct connection *connections, unsigned int count, int epoll)
 	}
 }
 
+static void make_whole(struct connection *connection)
+{
+	struct answer answer;
+	char head[512];
+
+	snprintf(head, sizeof(head), "Upload-Length: %ju\r\n", (uintmax_t)body);
+	client_create(connection->fd, head, connection->path);
+	client_send(connection->fd, head,
+		    client_patch_head(head, sizeof(head), connection->path, body, ""));
+	client_send_body(connection->fd, body);
+	client_receive(connection->fd, false, &answer);
+	client_expect(&answer, 204);
+}
+
 static void prepare(struct connection *connection, const char *server, int epoll)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
@@ -143,6 +160,8 @@ static void prepare(struct connection *connection, const char *server, int epoll
 	if (work == HEAD)
 		client_create(connection->fd, "Upload-Length: 1000000\r\n",
 			      connection->path);
+	if (work == GET)
+		make_whole(connection);
 }
 
 static void measure(const char *server, unsigned int count)
@@ -176,16 +195,18 @@ int main(int argc, char **argv)
 
 	if (argc < 5 || argc > 6)
 		errx(2,
-		     "usage: bench_requests PORT|SOCKET patch|upload|head "
+		     "usage: bench_requests PORT|SOCKET patch|upload|head|get "
 		     "CONNECTIONS COUNT [SIZE]");
 	work = strcmp(argv[2], "patch") == 0	? PATCH
 	       : strcmp(argv[2], "upload") == 0 ? UPLOAD
-						: HEAD;
+	       : strcmp(argv[2], "head") == 0	? HEAD
+						: GET;
 	count = client_number(argv[3], "CONNECTIONS");
 	left = client_number(argv[4], "COUNT");
 	if (argc == 6)
 		body = client_number(argv[5], "SIZE");
-	if (!count || left < count || count > 20000 || body > REQUEST_MAX - 1024)
+	if (!count || left < count || count > 20000 || body > REQUEST_MAX - 1024 ||
+	    (work == GET && body > CLIENT_HEAD_MAX - 1024))
 		errx(2, "COUNT is at least CONNECTIONS, which is 1 to 20000");
 	measure(argv[1], (unsigned int)count);
 	return 0;
