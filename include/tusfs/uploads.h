@@ -79,6 +79,8 @@ struct upload_event {
  * come twice. One FINISHED or NOT_FINISHED follows for each num noted. */
 struct uploads_observer {
 	void (*happened)(void *arg, const struct upload_event *event);
+	/* Whether `happened` would wait for somebody now; NULL: never. */
+	bool (*waits)(void *arg);
 	void *arg;
 };
 
@@ -95,6 +97,9 @@ struct uploads *uploads_close(struct uploads *uploads);
 MUST_CHECK int uploads_ended_in_order(const char *path, bool *ended);
 /* At most one observer at a time; NULL takes it away, once no call of it is running. */
 void uploads_observe(struct uploads *uploads, const struct uploads_observer *observer);
+/* Whether to end a change may take long, since the observer waits for somebody: perhaps
+ * for one who waits for a change that is begun and not committed. */
+bool uploads_observer_waits(struct uploads *uploads);
 /* Starts the janitor (expiry, forgotten tombstones, removal of blobs, checkpoints) and
  * the hasher. Call once, after the doors have registered and after any fork. */
 MUST_CHECK int uploads_start_threads(struct uploads *uploads);

@@ -158,9 +158,11 @@ void room_lost(struct room *room)
 
 bool room_is_whole(struct room *room)
 {
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&room->mutex);
-
-	if (!room->whole)
-		extend_all(room);
-	return room->whole;
+	if (atomic_load(&room->whole))
+		return true;
+	if (pthread_mutex_trylock(&room->mutex))
+		return false; /* somebody tries already */
+	extend_all(room);
+	pthread_mutex_unlock(&room->mutex);
+	return atomic_load(&room->whole);
 }

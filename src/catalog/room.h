@@ -12,6 +12,7 @@
 #include "tusfs/scoped.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,7 +32,7 @@ struct room {
 	uint64_t catalog, log;		 /* bytes from the start that have room */
 	uint64_t catalog_used, log_used; /* as last told */
 	bool index;			 /* it has all its room */
-	bool whole;			 /* all is set aside that should be */
+	atomic_bool whole; /* all is set aside that should be; read without the mutex */
 };
 
 void room_init(struct room *room);
@@ -51,7 +52,8 @@ void room_close(struct room *room);
 bool room_follow(struct room *room, uint64_t log_used, uint64_t catalog_used);
 /* The log was cut, and its room with it. */
 void room_lost(struct room *room);
-/* Whether all is set aside, after another try if it was not. */
+/* Whether all is set aside, after another try if it was not. Does not wait for others
+ * who try. */
 bool room_is_whole(struct room *room);
 
 #endif

@@ -207,6 +207,13 @@ void publish_gone(struct fs *fs, const struct file *file)
 		     file->name.text);
 }
 
+bool publish_waits(void *arg)
+{
+	struct fs *fs = arg;
+
+	return atomic_load(&fs->seen);
+}
+
 void publish_event(void *arg, const struct upload_event *event)
 {
 	struct fs *fs = arg;

@@ -10,6 +10,9 @@
 
 /* The engine's observer; `arg` is the struct fs. */
 void publish_event(void *arg, const struct upload_event *event);
+/* Whether it has to wait for the publisher, and so for whoever holds a folder: as soon
+ * as somebody has looked into the mount. */
+bool publish_waits(void *arg);
 
 /* In which part of the mount an upload is seen. */
 enum place publish_place(const struct file *file);

@@ -107,7 +107,8 @@ int fs_prepare(const struct fs_config *config, struct fs **fs)
 
 static int serve(struct fs *fs, void (*ended)(void *arg), void *arg)
 {
-	struct uploads_observer observer = {publish_event, fs};
+	struct uploads_observer observer = {
+		.happened = publish_event, .waits = publish_waits, .arg = fs};
 	int r = watcher_start(fs, &fs->watcher);
 
 	if (!r && fs->publisher)

@@ -189,6 +189,9 @@ void patch_begin(struct request *request)
 
 void patch_end(struct request *request, int r, const struct file *file)
 {
+	request->passed = r == REFUSED_BUSY;
+	if (request->passed)
+		return;
 	if (r)
 		append_refuse(request, r);
 	else

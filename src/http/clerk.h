@@ -1,5 +1,6 @@
 /* The clerk: a thread that commits changes for the front, as many as there are in one
- * transaction. It knows no socket. */
+ * transaction; and the teller, a thread that tells the engine's observer of them, if
+ * that would wait. They know no socket. */
 #ifndef TUSFS_HTTP_CLERK_H
 #define TUSFS_HTTP_CLERK_H
 
@@ -7,7 +8,7 @@
 
 struct clerk;
 
-/* `done` is called in the clerk's thread when there is something to collect. */
+/* `done` is called in a thread of these when there is something to collect. */
 MUST_CHECK int clerk_start(void (*done)(void *arg), void *arg, struct clerk **clerk);
 /* There must be nothing to do. Takes and returns NULL. */
 struct clerk *clerk_stop(struct clerk *clerk);

@@ -19,6 +19,13 @@
  */
 #define ANSWER_MAX 4096
 
+/* The catalog is read from memory, mostly. A read that takes as long as this is a
+ * disk's that is overloaded or dying: for some time, threads wait for it instead. */
+#define SLOW	  (CLOCK_SECOND / 10)
+#define SLOW_TIME CLOCK_SECOND
+/* Each such request takes some 25 KiB. */
+#define WITH_CLERK_MAX 1024
+
 /* ---- begin and end ---- */
 
 static void leave_list(struct connection *connection)
@@ -179,17 +186,31 @@ static void pass_job(struct front *front, struct job *job)
 	job_free(&front->spare, job);
 }
 
+/* Whether a thread should wait for the disk, instead of the front and the clerk. */
+static bool is_for_thread(const struct front *front, const struct request *request,
+			  int64_t now)
+{
+	if (now < front->slow_until)
+		return true;
+	return routes_commits(request) &&
+	       (front->with_clerk >= WITH_CLERK_MAX || clerk_is_held_up(front->clerk));
+}
+
 /* It is begun here, and not by the clerk, so that the upload is claimed from now on: a
  * HEAD that comes next waits for the bytes that this one brought. */
 static void serve(struct front *front, struct job *job)
 {
 	struct request *request = &job->request;
+	int64_t began = clock_monotonic(), ended;
 
-	if (routes_commits(request) && clerk_is_held_up(front->clerk)) {
+	if (is_for_thread(front, request, began)) {
 		pass_job(front, job);
 		return;
 	}
 	routes_begin(request);
+	ended = clock_monotonic();
+	if (ended - began > SLOW)
+		front->slow_until = ended + SLOW_TIME;
 	if (request->passed || (!request->change && request->text.size > ANSWER_MAX)) {
 		pass_job(front, job);
 		return;
@@ -207,7 +228,10 @@ static void serve(struct front *front, struct job *job)
 void connection_take_back(struct front *front, struct job *job)
 {
 	front->with_clerk--;
-	answer_later(front, job);
+	if (job->request.passed)
+		pass_job(front, job);
+	else
+		answer_later(front, job);
 }
 
 static void wait_for_rest(struct front *front, struct connection *connection)

@@ -37,6 +37,7 @@ struct front {
 	struct connections ready;   /* have more than was looked at */
 	struct jobs changes;	    /* for the clerk */
 	unsigned int with_clerk;
+	int64_t slow_until;   /* requests are for threads till then */
 	struct jobs answered; /* their answers are to be sent */
 	struct jobs spare;
 };

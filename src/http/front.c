@@ -20,14 +20,19 @@ static void listen_on(struct front *front, bool on)
 {
 	const struct listener *listeners = front->config.listeners;
 
+	front->listens = on;
 	for (size_t i = 0; i < front->config.count; i++) {
 		struct epoll_event event = {.events = EPOLLIN,
 					    .data.ptr = (void *)&listeners[i]};
 
-		epoll_ctl(front->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-			  listeners[i].fd, &event);
+		if (epoll_ctl(front->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+			      listeners[i].fd, &event) == 0 ||
+		    !on || errno == EEXIST)
+			continue;
+		failure(-errno, "wait for connections");
+		front->listens = false;
+		front->listen_again = clock_monotonic() + ACCEPT_PAUSE;
 	}
-	front->listens = on;
 }
 
 static void accept_one(struct front *front, int fd)

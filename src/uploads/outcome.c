@@ -12,6 +12,17 @@ static void call_observer(struct uploads *uploads, const struct upload_event *ev
 	pthread_rwlock_unlock(&uploads->observing);
 }
 
+bool uploads_observer_waits(struct uploads *uploads)
+{
+	bool waits;
+
+	pthread_rwlock_rdlock(&uploads->observing);
+	waits = uploads->observer.waits &&
+		uploads->observer.waits(uploads->observer.arg);
+	pthread_rwlock_unlock(&uploads->observing);
+	return waits;
+}
+
 void tell(struct uploads *uploads, enum upload_event_type type, const struct file *file)
 {
 	struct upload_event event = {.type = type, .file = file};

@@ -63,9 +63,11 @@ void recent_put(struct recent *recent, const struct file *file)
 {
 	SCOPED(file_release) struct file copy = {0};
 
-	if (file->metadata && strlen(file->metadata) > METADATA_MAX)
-		return;
-	if (!file_copy(file, &copy))
+	/* a batch that is done again gives another number: the first must not stay */
+	if ((file->metadata && strlen(file->metadata) > METADATA_MAX) ||
+	    file_copy(file, &copy))
+		recent_drop(recent, file->id);
+	else
 		exchange(recent, place_of(recent, file->id), &copy);
 }
 

@@ -128,8 +128,10 @@ static int load_body(struct upload_writer *writer)
 	if (r && r != REFUSED_NOT_FOUND)
 		return r;
 	if (size < writer->file.offset || size > writer->file.length)
-		return mark_broken(writer->uploads, &writer->file,
-				   "its bytes are missing from the catalog");
+		return writer->append.at_once
+			       ? REFUSED_BUSY
+			       : mark_broken(writer->uploads, &writer->file,
+					     "its bytes are missing from the catalog");
 	if (size)
 		memcpy(writer->buffer, bytes, size);
 	writer->buffered = size;
@@ -153,8 +155,10 @@ static int open_bytes(struct upload_writer *writer, uint64_t end)
 	if (!writer->file.small) {
 		writer->written = writer->pushed = end;
 		r = open_blob(writer, end);
-		if (r || end == writer->start)
-			return r ? r : reserve(writer);
+		if (r)
+			return r;
+		if (end == writer->start)
+			return reserve(writer);
 		/* what a crash left is taken over, and room that was set aside ahead of
 		 * it is given back with the upload */
 		writer->allocated = reserves(writer) ? UINT64_MAX : end + 1;
@@ -243,7 +247,8 @@ static int writer_open(struct uploads *uploads, struct upload_id id,
 	if (r)
 		return r;
 	made->ended = false;
-	atomic_fetch_add(&uploads->writers, 1);
+	if (made->blob)
+		atomic_fetch_add(&uploads->writers, 1);
 	*writer = STEAL(made);
 	return 0;
 }
@@ -379,7 +384,8 @@ void writer_give_back(struct upload_writer *writer, int r)
 
 	give_room_back(writer);
 	writer->ended = true;
-	atomic_fetch_sub(&uploads->writers, 1);
+	if (writer->blob)
+		atomic_fetch_sub(&uploads->writers, 1);
 	journal_end(uploads->journal, writer->slot);
 	writer->slot = -1;
 	if (!r)

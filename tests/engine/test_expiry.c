@@ -25,7 +25,7 @@ static void happened(void *arg, const struct upload_event *event)
 
 static void setup(void)
 {
-	struct uploads_observer observer = {happened, NULL};
+	struct uploads_observer observer = {.happened = happened};
 
 	engine_setup();
 	engine_close();

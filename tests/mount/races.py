@@ -73,6 +73,54 @@ def rm_by_id_against_finish(tus, mount, name):
     check_removed(tus, mount, name, url, removed)
 
 
+def keep_creating(server, number, stop):
+    tus = Tus(server)
+    count = 0
+    while not stop.is_set():
+        tus.upload(f"crowd {number} {count}", b"0123456789")
+        count += 1
+
+
+def keep_appending(server, url, stop):
+    tus = Tus(server)
+    offset = 0
+    while not stop.is_set():
+        answer = tus.ask("PATCH", url, {
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream"}, b"x")
+        if answer.status != 204:
+            return
+        offset += 1
+
+
+def rm_beside_a_crowd(server, mount, rounds):
+    """rm holds a folder and waits for a small append to end, while others are told of in
+    that folder: who commits the append must not be the one who tells. A rm that waits in
+    vain fails after 5 s."""
+    tus = Tus(server)
+    stop = threading.Event()
+    crowd = [threading.Thread(target=keep_creating, args=(server, i, stop), daemon=True)
+             for i in range(4)]
+    for thread in crowd:
+        thread.start()
+    for i in range(rounds):
+        url = tus.create(16000, {"filename": f"victim {i}"})
+        ended = threading.Event()
+        writer = threading.Thread(target=keep_appending, args=(server, url, ended),
+                                  daemon=True)
+        writer.start()
+        os.unlink(f"{mount}/incoming/victim {i}")
+        ended.set()
+        writer.join(SECONDS)
+        check(tus.status(url) == 410, f"victim {i} is there after rm")
+    stop.set()
+    for thread in crowd:
+        thread.join(SECONDS)
+        check(not thread.is_alive(), "an answer does not come: the mount is stuck")
+    for name in os.listdir(f"{mount}/complete"):
+        os.unlink(f"{mount}/complete/{name}")
+
+
 def mv_onto_finish(tus, mount, name):
     """mv to the name of an upload that is finishing replaces it only when it is seen."""
     old = tus.upload(f"{name} old", b"old")
@@ -158,6 +206,7 @@ def run(server, mount, rounds):
         rm_by_id_against_finish(tus, mount, f"by id {i}")
         mv_onto_finish(tus, mount, f"onto {i}")
         mv_folder_against_finish(tus, mount, f"folder {i}")
+    rm_beside_a_crowd(server, mount, int(rounds))
 
 
 if __name__ == "__main__":
