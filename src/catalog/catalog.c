@@ -17,7 +17,7 @@
 
 /* Pages of the log. So many are copied although others commit: a page that is written
  * often is copied once for all of them, and each copy costs three syncs. */
-#define MANY_FRAMES 65536
+#define MANY_FRAMES 32768
 /* A log that is longer begins anew once it is copied, though others commit. */
 #define LONG_FRAMES 16384
 /* So few are copied in no time, and it is tried so often to leave no more. */
@@ -265,8 +265,17 @@ static int copy_log(struct catalog *catalog, struct wal_progress *progress)
 int catalog_checkpoint(struct catalog *catalog)
 {
 	struct wal_progress progress = {0};
-	int rc = copy_log(catalog, &progress);
+	int rc = copy_log(catalog, &progress), r;
 
+	/* SQLite syncs the catalog only with the copy that comes to the log's end.
+	 * Where commits never pause that is a leader's, and all others wait for it: so
+	 * most is synced before. */
+	if (rc == SQLITE_OK && progress.copied > LONG_FRAMES && uncopied(&progress)) {
+		r = room_sync_catalog(&catalog->room);
+		if (r)
+			return r;
+		rc = copy_log(catalog, &progress);
+	}
 	/* it begins anew with the next commit if it is copied to its end */
 	if (rc == SQLITE_OK && progress.copied > LONG_FRAMES && uncopied(&progress) &&
 	    uncopied(&progress) < LITTLE_FRAMES)

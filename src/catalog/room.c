@@ -156,6 +156,12 @@ void room_lost(struct room *room)
 	extend_all(room);
 }
 
+int room_sync_catalog(const struct room *room)
+{
+	return fdatasync(room->catalog_fd) < 0 ? failure(-errno, "sync the catalog")
+					       : 0;
+}
+
 bool room_is_whole(struct room *room)
 {
 	if (atomic_load(&room->whole))

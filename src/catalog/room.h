@@ -52,6 +52,9 @@ void room_close(struct room *room);
 bool room_follow(struct room *room, uint64_t log_used, uint64_t catalog_used);
 /* The log was cut, and its room with it. */
 void room_lost(struct room *room);
+/* Syncs the catalog's file. Should that fail, SQLite's own sync, by another descriptor,
+ * fails as well (fsync(2), NOTES). */
+MUST_CHECK int room_sync_catalog(const struct room *room);
 /* Whether all is set aside, after another try if it was not. Does not wait for others
  * who try. */
 bool room_is_whole(struct room *room);

@@ -20,7 +20,7 @@ example() {
 
 start_nginx() {
 	{
-		echo "daemon off; pid $dir/nginx.pid; error_log $dir/nginx.log; events {}"
+		echo "daemon off; master_process off; pid $dir/nginx.pid; error_log $dir/nginx.log; events {}"
 		echo "http { access_log off;"
 		for kind in client_body proxy fastcgi uwsgi scgi; do
 			echo "${kind}_temp_path $dir/nginx-$kind;"
