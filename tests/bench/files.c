@@ -3,7 +3,7 @@
  *     bench_files list FOLDER TIMES     ls -l: the names, and stat of each
  *     bench_files read FILE BLOCK       dd: from the first byte to the last
  *     bench_files map FILE              the same through mmap(2)
- *     bench_files random FILE JOBS SECONDS   blocks of 4 KiB anywhere in it
+ *     bench_files random FILE JOBS MS        blocks of 4 KiB anywhere in it
  *
  * Prints milliseconds for `list`, MiB a second for the others. */
 #include "client.h"
@@ -153,7 +153,7 @@ static void *read_randomly(void *arg)
 	return NULL;
 }
 
-static void random_reads(const char *path, size_t count, uint64_t seconds)
+static void random_reads(const char *path, size_t count, uint64_t ms)
 {
 	static struct job jobs[JOBS_MAX];
 	int64_t began = clock_monotonic();
@@ -162,10 +162,10 @@ static void random_reads(const char *path, size_t count, uint64_t seconds)
 	if (!count || count > JOBS_MAX)
 		errx(2, "1 to %d jobs", JOBS_MAX);
 	for (size_t i = 0; i < count; i++) {
-		jobs[i] =
-			(struct job){.path = path,
-				     .seed = 88172645463325252 + i,
-				     .until = began + (int64_t)seconds * CLOCK_SECOND};
+		jobs[i] = (struct job){.path = path,
+				       .seed = 88172645463325252 + i,
+				       .until = began +
+						(int64_t)ms * CLOCK_SECOND / 1000};
 		if (pthread_create(&jobs[i].thread, NULL, read_randomly, &jobs[i]))
 			errx(1, "start a thread");
 	}
@@ -186,7 +186,7 @@ static bool run(int argc, char **argv)
 		map_all(argv[2]);
 	else if (argc == 5 && strcmp(argv[1], "random") == 0)
 		random_reads(argv[2], client_number(argv[3], "JOBS"),
-			     client_number(argv[4], "SECONDS"));
+			     client_number(argv[4], "MS"));
 	else
 		return false;
 	return true;
@@ -197,6 +197,6 @@ int main(int argc, char **argv)
 	if (!run(argc, argv))
 		errx(2,
 		     "usage: bench_files list FOLDER TIMES | read FILE BLOCK | "
-		     "map FILE | random FILE JOBS SECONDS");
+		     "map FILE | random FILE JOBS MS");
 	return 0;
 }

@@ -81,9 +81,9 @@ def write_noise(path, mib):
 class Reads:
     """A finished file of one piece, cached, by all the ways in which programs read."""
 
-    def __init__(self, mib, seconds):
+    def __init__(self, mib, random_ms):
         self.mib = mib
-        self.seconds = seconds
+        self.random_ms = random_ms  # how long each reads at random
 
     def run(self, tools, count):
         if not tools.mount:
@@ -114,7 +114,7 @@ class Reads:
         return self.mib / seconds_of("dd", f"if={path}", "of=/dev/null", f"bs={block}")
 
     def at_random(self, tools, path, jobs):
-        return tools.run("bench_files", "random", path, jobs, self.seconds)["rate"]
+        return tools.run("bench_files", "random", path, jobs, self.random_ms)["rate"]
 
 
 class Segments:

@@ -124,14 +124,15 @@ class Requests:
 class Finals:
     """Concatenation: of small and of large parts, and of many."""
 
-    def __init__(self, large_mib):
+    def __init__(self, large_mib, times):
         self.large = large_mib
+        self.times = times  # that the one of 1,000 parts is made
 
     def run(self, tools, count):
         with Tusfs(tools, "--sync=never") as tusfs:
             yield from self.compare(tools, tusfs, max(count, 5))
             tusfs.settle()
-            took = tools.run("bench_finals", tusfs.port, 1000, 0, 5, 32 * 1024)
+            took = tools.run("bench_finals", tusfs.port, 1000, 0, self.times, 32 * 1024)
             yield Result("final of 1,000 parts", "ms", ("at most", 50), [took["ms"]], {}, "ms")
             tusfs.peak_mib = tusfs.peak()
         yield peak_result("finals", tusfs)
@@ -250,14 +251,17 @@ class Catalog:
 
 
 class SlowDisk:
-    """fdatasync takes 200 ms, while 50 uploads are written and synced each second: who
+    """fdatasync takes 200 ms, while 20 uploads are written and synced each second: who
     does not write must not wait, and another upload only for its own syncs and one that
     runs already."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds  # of writing, longer than the looks take
 
     def run(self, tools, _count):
         with Tusfs(tools, slow_sync=200) as tusfs:
             quiet = self.looks(tools, tusfs)
-            writers = tools.start("bench_crowd", tusfs.port, "slow", 50, 65536, 15)
+            writers = tools.start("bench_crowd", tusfs.port, "slow", 20, 65536, self.seconds)
             writers.stdout.readline()
             busy = self.looks(tools, tusfs)
             if writers.poll() is not None:
@@ -285,9 +289,9 @@ class SlowDisk:
 
 def all_rows(quick):
     """Every row by a short name. A quick run has the same rows with less work in each."""
-    big, small = (256, 16) if quick else (4096, 256)
-    uploads, durable, heads = (2000, 1500, 10000) if quick else (40000, 20000, 100000)
-    one = 256 if quick else 1024
+    big, small = (128, 16) if quick else (4096, 256)
+    uploads, durable, heads = (1600, 1200, 8000) if quick else (40000, 20000, 100000)
+    one = 128 if quick else 1024
     never = ("--sync=never",)
     return {
         "ingest": Streams(f"one PATCH of {one} MiB, never", 1, one, 0.9, never),
@@ -312,12 +316,12 @@ def all_rows(quick):
         "head": Requests("HEAD, 16 connections", "head", 16, heads, 35),
         "head-local": Requests("HEAD, 16 connections, Unix sockets", "head", 16, heads, 35,
                                local=True),
-        "finals": Finals(64 if quick else 2048),
-        "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=3 if quick else 10),
-        "slow-disk": SlowDisk(),
+        "finals": Finals(64, 2) if quick else Finals(2048, 5),
+        "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=2 if quick else 10),
+        "slow-disk": SlowDisk(9 if quick else 12),
         "catalog": Catalog((20000,) if quick else (1000000, 5000000), heads // 10),
-        "reads": Reads(128, 1) if quick else Reads(1024, 3),
-        "segments": Segments(128 if quick else 1024),
-        "names": Names(5000 if quick else 100000),
-        "events": Events(500 if quick else 10000),
+        "reads": Reads(128, 300) if quick else Reads(1024, 3000),
+        "segments": Segments(64 if quick else 1024),
+        "names": Names(2000 if quick else 100000),
+        "events": Events(300 if quick else 10000),
     }
