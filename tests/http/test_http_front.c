@@ -145,6 +145,49 @@ START_TEST(unusual_requests_are_passed)
 END_TEST
 
 /* Within the time that the front waits for the rest, and far beyond. */
+/* A last part, and a look at it behind; the final that it completes is verified, which
+ * is for a thread: it is passed after it was begun. */
+static void expect_last_part(const char *part, const char *bytes, int status)
+{
+	static const char *const methods[] = {"PATCH", "HEAD"};
+	const int statuses[] = {status, 200};
+	SCOPED(scoped_free) char *requests = NULL;
+
+	ck_assert_int_gt(asprintf(&requests,
+				  "PATCH %s HTTP/1.1\r\n" FIELDS PATCH_TYPE
+				  "Upload-Offset: 0\r\nContent-Length: 3\r\n\r\n%s"
+				  "HEAD %s HTTP/1.1\r\n" FIELDS "\r\n",
+				  part, bytes, part),
+			 0);
+	exchange(requests, methods, statuses, 2);
+}
+
+START_TEST(a_last_part_whose_final_is_to_be_verified_is_passed)
+{
+	SCOPED(scoped_free)
+	char *a = create_upload("Upload-Concat: partial\r\nUpload-Length: 2\r\n");
+	SCOPED(scoped_free)
+	char *b = create_upload("Upload-Concat: partial\r\nUpload-Length: 3\r\n");
+	SCOPED(scoped_free) char *fields = NULL;
+	SCOPED(scoped_free) char *final = NULL;
+
+	/* checksum sha1:aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d */
+	ck_assert_int_gt(
+		asprintf(&fields,
+			 "Upload-Concat: final;%s %s\r\nUpload-Metadata: checksum "
+			 "c2hhMTphYWY0YzYxZGRjYzVlOGEyZGFiZWRlMGYzYjQ4MmNkOWFlYTk0MzRk"
+			 "\r\n",
+			 a, b),
+		0);
+	final = create_upload(fields);
+	ck_assert_int_eq(patch(a, 0, "", "he"), 204);
+	expect_last_part(b, "LLO", 460);
+	ck_assert_uint_eq(head_offset(b), 0);
+	expect_last_part(b, "llo", 204);
+	assert_content(final, "hello");
+}
+END_TEST
+
 START_TEST(a_request_may_come_slowly)
 {
 	static const int pauses[] = {1, 5, 15, 25, 100};
@@ -361,6 +404,7 @@ int main(void)
 		a_long_line_of_requests_is_answered,
 		a_connection_goes_on_after_it_was_passed,
 		unusual_requests_are_passed,
+		a_last_part_whose_final_is_to_be_verified_is_passed,
 		a_request_may_come_slowly,
 		a_large_upload_takes_small_pieces,
 		long_metadata_comes_back,
