@@ -30,8 +30,9 @@ static void listen_on(struct front *front, bool on)
 		    !on || errno == EEXIST)
 			continue;
 		failure(-errno, "wait for connections");
-		front->listens = false;
+		listen_on(front, false); /* all or none, so that a stop finds none */
 		front->listen_again = clock_monotonic() + ACCEPT_PAUSE;
+		return;
 	}
 }
 

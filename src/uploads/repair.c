@@ -23,21 +23,6 @@ static int blob_has(struct uploads *uploads, uint64_t num, uint64_t size, bool *
 	return r == REFUSED_NOT_FOUND ? 0 : r;
 }
 
-static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
-{
-	SCOPED(scoped_upload_writer_free) struct upload_writer *writer = NULL;
-	SCOPED(file_release) struct file adopted = {0};
-	int r = writer_adopt(uploads, file->id, file->offset, to, &writer);
-
-	if (!r)
-		r = upload_writer_cut(writer, &adopted);
-	if (!r)
-		log_info("kept %llu bytes of %s that had arrived before the crash",
-			 (unsigned long long)(adopted.offset - file->offset),
-			 file->name.text);
-	return r < 0 ? r : 0;
-}
-
 /* Cuts off what is behind the offset. Room that was set aside goes with it. */
 static int cut(struct uploads *uploads, const struct file *file, struct blob *blob)
 {
@@ -57,6 +42,24 @@ static int cut_rest(struct uploads *uploads, const struct file *file)
 	if (r)
 		return r == REFUSED_NOT_FOUND ? 0 : r;
 	return cut(uploads, file, blob);
+}
+
+static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
+{
+	SCOPED(scoped_upload_writer_free) struct upload_writer *writer = NULL;
+	SCOPED(file_release) struct file adopted = {0};
+	int r = writer_adopt(uploads, file->id, file->offset, to, &writer);
+
+	if (!r)
+		r = upload_writer_cut(writer, &adopted);
+	if (!r)
+		log_info("kept %llu bytes of %s that had arrived before the crash",
+			 (unsigned long long)(adopted.offset - file->offset),
+			 file->name.text);
+	/* what was set aside ahead of them goes */
+	if (!r)
+		r = cut_rest(uploads, &adopted);
+	return r < 0 ? r : 0;
 }
 
 static int repair_entry(struct uploads *uploads, const struct journal_entry *entry)

@@ -155,14 +155,8 @@ static int open_bytes(struct upload_writer *writer, uint64_t end)
 	if (!writer->file.small) {
 		writer->written = writer->pushed = end;
 		r = open_blob(writer, end);
-		if (r)
-			return r;
-		if (end == writer->start)
-			return reserve(writer);
-		/* what a crash left is taken over, and room that was set aside ahead of
-		 * it is given back with the upload */
-		writer->allocated = reserves(writer) ? UINT64_MAX : end + 1;
-		return 0;
+		/* what a crash left is taken over as it is */
+		return r || end > writer->start ? r : reserve(writer);
 	}
 	writer->buffer = malloc(writer->file.length);
 	if (!writer->buffer)

@@ -34,15 +34,6 @@ int64_t __wrap_clock_monotonic(void)
 	return atomic_load(&now);
 }
 
-static inline struct upload_writer *begin(const struct file *file, uint64_t offset)
-{
-	struct upload_append append = {.offset = offset};
-	struct upload_writer *writer = NULL;
-
-	ck_assert_int_eq(upload_writer_open(engine, file->id, &append, &writer), 0);
-	return writer;
-}
-
 static inline int put(struct upload_writer *writer, uint64_t from, uint64_t to)
 {
 	int r = 0;
@@ -69,7 +60,7 @@ static inline void expect_room(const struct file *file, uint64_t room)
 /* Appends a little more than it takes to be fast, with the room ahead set aside. */
 static inline struct upload_writer *begin_far(const struct file *file)
 {
-	struct upload_writer *writer = begin(file, 0);
+	struct upload_writer *writer = engine_begin(file, 0);
 
 	ck_assert_int_eq(put(writer, 0, END), 0);
 	expect_room(file, ROOM_END);

@@ -140,34 +140,14 @@ static void reopen(void)
 	engine_open();
 }
 
-static void commit(struct upload_writer *writer, uint64_t offset)
-{
-	struct file file;
-
-	ck_assert_int_eq(upload_writer_commit(writer, NULL, &file), 0);
-	ck_assert_uint_eq(file.offset, offset);
-	file_release(&file);
-	upload_writer_free(writer);
-}
-
-static void cut(struct upload_writer *writer, uint64_t offset)
-{
-	struct file file;
-
-	ck_assert_int_eq(upload_writer_cut(writer, &file), 0);
-	ck_assert_uint_eq(file.offset, offset);
-	file_release(&file);
-	upload_writer_free(writer);
-}
-
 /* One append of a whole upload of 2 * FAST bytes. */
 static void upload(void)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 2 * FAST);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put(writer, 0, 2 * FAST), 0);
-	commit(writer, 2 * FAST);
+	engine_commit(writer, 2 * FAST);
 	engine_expect(file.num, bytes, 2 * FAST);
 	file_release(&file);
 }
@@ -177,7 +157,7 @@ static void upload(void)
 START_TEST(what_the_append_has_brought_is_set_aside_again_where_the_last_room_ends)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 1024 * MEBIBYTE);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 	uint64_t at = FAST, need;
 
 	pretends = true;
@@ -194,7 +174,7 @@ START_TEST(what_the_append_has_brought_is_set_aside_again_where_the_last_room_en
 		ck_assert_int_eq(reservations, times); /* it was there already */
 	}
 	ck_assert_uint_gt(at, 3 * AHEAD); /* and the limit was seen */
-	cut(writer, at);
+	engine_cut(writer, at);
 	file_release(&file);
 }
 END_TEST
@@ -202,18 +182,18 @@ END_TEST
 START_TEST(what_earlier_appends_brought_does_not_count)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put(writer, 0, FAST), 0);
-	cut(writer, FAST);
-	writer = begin(&file, FAST);
+	engine_cut(writer, FAST);
+	writer = engine_begin(&file, FAST);
 	ck_assert_int_eq(put(writer, FAST, 2 * FAST), 0);
 	ck_assert_int_eq(reservations, 0); /* neither was seen to be fast */
 	ck_assert_int_eq(put(writer, 2 * FAST, 2 * FAST + PIECE), 0);
 	ck_assert_int_eq(reservations, 1);
 	ck_assert_uint_eq(reserved_from, 2 * FAST);
 	ck_assert_uint_eq(reserved_to, FAST + ROOM_END);
-	cut(writer, 2 * FAST + PIECE);
+	engine_cut(writer, 2 * FAST + PIECE);
 	file_release(&file);
 }
 END_TEST
@@ -221,14 +201,14 @@ END_TEST
 START_TEST(nothing_is_set_aside_beyond_the_length)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", END + PIECE);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put(writer, 0, FAST + PIECE), 0);
 	ck_assert_uint_eq(reserved_from, FAST);
 	ck_assert_uint_eq(reserved_to, END + PIECE);
 	expect_room(&file, END + PIECE);
 	ck_assert_int_eq(put(writer, FAST + PIECE, END + PIECE), 0);
-	commit(writer, END + PIECE);
+	engine_commit(writer, END + PIECE);
 	ck_assert_int_eq(reservations, 1);
 	expect_room(&file, END + PIECE);
 	engine_expect(file.num, bytes, END + PIECE);
@@ -244,12 +224,12 @@ START_TEST(room_for_the_whole_is_set_aside_once_and_never_given_back)
 	engine_config.reserve = true;
 	reopen();
 	file = engine_create(FILE_PLAIN, "x", FAR);
-	writer = begin(&file, 0);
+	writer = engine_begin(&file, 0);
 	ck_assert_int_eq(put(writer, 0, END), 0);
 	ck_assert_int_eq(reservations, 1);
 	ck_assert_uint_eq(reserved_from, 0);
 	ck_assert_uint_eq(reserved_to, FAR);
-	cut(writer, END);
+	engine_cut(writer, END);
 	expect_room(&file, FAR);
 	engine_expect(file.num, bytes, END);
 	file_release(&file);
@@ -263,13 +243,13 @@ END_TEST
 static int reservations_after(int64_t time)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	atomic_store(&reservations, 0);
 	ck_assert_int_eq(put(writer, 0, FAST), 0);
 	atomic_fetch_add(&now, time);
 	ck_assert_int_eq(put(writer, FAST, FAST + PIECE), 0);
-	cut(writer, FAST + PIECE);
+	engine_cut(writer, FAST + PIECE);
 	file_release(&file);
 	return reservations;
 }
@@ -291,7 +271,7 @@ START_TEST(a_crowd_of_slow_appends_gets_no_room_ahead)
 
 	for (int i = 0; i < CROWD; i++) {
 		files[i] = engine_create(FILE_PLAIN, "x", FAR);
-		writers[i] = begin(&files[i], 0);
+		writers[i] = engine_begin(&files[i], 0);
 	}
 	atomic_fetch_add(&now, 4 * CLOCK_SECOND);
 	for (int i = 0; i < BUSY; i++) {
@@ -300,7 +280,7 @@ START_TEST(a_crowd_of_slow_appends_gets_no_room_ahead)
 	}
 	ck_assert_int_eq(reservations, 0);
 	for (int i = 0; i < CROWD; i++) {
-		cut(writers[i], i < BUSY ? END : 0);
+		engine_cut(writers[i], i < BUSY ? END : 0);
 		if (i < BUSY)
 			engine_expect(files[i].num, bytes, END);
 		file_release(&files[i]);
@@ -315,10 +295,10 @@ START_TEST(an_upload_of_unknown_length_gets_no_room_ahead)
 	struct file file;
 
 	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
-	writer = begin(&file, 0);
+	writer = engine_begin(&file, 0);
 	ck_assert_int_eq(put(writer, 0, 2 * FAST), 0);
 	ck_assert_int_eq(reservations, 0); /* nobody knows for what */
-	commit(writer, 2 * FAST);
+	engine_commit(writer, 2 * FAST);
 	file_release(&file);
 }
 END_TEST
@@ -348,7 +328,7 @@ START_TEST(a_disk_that_fills_up_meanwhile_has_no_more_set_aside)
 	ck_assert_int_eq(put(writer, END, FAR), 0);
 	ck_assert_int_eq(reservations, 1);
 	expect_room(&file, FAR);
-	commit(writer, FAR);
+	engine_commit(writer, FAR);
 	file_release(&file);
 }
 END_TEST
@@ -379,7 +359,7 @@ START_TEST(a_disk_that_fails_in_the_middle_gets_the_room_back)
 		disk_error = reasons[i];
 		disk_end = END + MEBIBYTE + 1234;
 		ck_assert_int_eq(put(writer, END, FAR), -reasons[i]);
-		cut(writer, disk_end);
+		engine_cut(writer, disk_end);
 		disk_end = 0;
 		expect_room_back(&file, END + MEBIBYTE + 1234);
 	}
@@ -392,7 +372,7 @@ START_TEST(an_append_that_breaks_off_gives_back_the_room_ahead_of_it)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
 
-	cut(begin_far(&file), END);
+	engine_cut(begin_far(&file), END);
 	expect_room_back(&file, END);
 }
 END_TEST
@@ -401,7 +381,7 @@ START_TEST(an_append_that_ends_before_the_length_gives_back_the_room_too)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
 
-	commit(begin_far(&file), END);
+	engine_commit(begin_far(&file), END);
 	expect_room_back(&file, END);
 }
 END_TEST

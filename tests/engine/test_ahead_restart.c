@@ -87,7 +87,7 @@ static void bring_and_commit(const struct file *file)
 
 static void bring_with_room_for_the_whole(const struct file *file)
 {
-	ck_assert_int_eq(put(begin(file, 0), 0, END), 0);
+	ck_assert_int_eq(put(engine_begin(file, 0), 0, END), 0);
 	expect_room(file, FAR);
 }
 

@@ -126,15 +126,6 @@ static void reopen(void)
 	engine_open();
 }
 
-static struct upload_writer *begin(const struct file *file, uint64_t offset)
-{
-	struct upload_append append = {.offset = offset};
-	struct upload_writer *writer = NULL;
-
-	ck_assert_int_eq(upload_writer_open(engine, file->id, &append, &writer), 0);
-	return writer;
-}
-
 /* Puts the bytes from `from` up to `to`, in pieces. */
 static int put(struct upload_writer *writer, uint64_t from, uint64_t to, size_t piece)
 {
@@ -147,34 +138,14 @@ static int put(struct upload_writer *writer, uint64_t from, uint64_t to, size_t 
 	return r;
 }
 
-static void commit(struct upload_writer *writer, uint64_t offset)
-{
-	struct file file;
-
-	ck_assert_int_eq(upload_writer_commit(writer, NULL, &file), 0);
-	ck_assert_uint_eq(file.offset, offset);
-	file_release(&file);
-	upload_writer_free(writer);
-}
-
-static void cut(struct upload_writer *writer, uint64_t offset)
-{
-	struct file file;
-
-	ck_assert_int_eq(upload_writer_cut(writer, &file), 0);
-	ck_assert_uint_eq(file.offset, offset);
-	file_release(&file);
-	upload_writer_free(writer);
-}
-
 /* One append of the whole, at most LONG; returns the upload. */
 static struct file upload(uint64_t length, size_t piece)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", length);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put(writer, 0, length, piece), 0);
-	commit(writer, length);
+	engine_commit(writer, length);
 	return file;
 }
 
@@ -192,7 +163,7 @@ static struct upload_writer *begin_endless(struct file *file)
 	struct upload_request request = {.kind = FILE_PLAIN};
 
 	ck_assert_int_eq(uploads_create(engine, &request, file), 0);
-	return begin(file, 0);
+	return engine_begin(file, 0);
 }
 
 /* ---- past the page cache ---- */
@@ -261,11 +232,11 @@ END_TEST
 START_TEST(a_slow_upload_stays_in_the_page_cache)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", LONG);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	atomic_fetch_add(&now, CLOCK_SECOND);
 	ck_assert_int_eq(put(writer, 0, LONG, PIECE), 0);
-	commit(writer, LONG);
+	engine_commit(writer, LONG);
 	ck_assert_int_eq(streams, 0);
 	engine_expect(file.num, bytes, LONG);
 	file_release(&file);
@@ -275,14 +246,14 @@ END_TEST
 START_TEST(a_fast_upload_that_becomes_slow_stays_from_then_on)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", LONG);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put(writer, 0, FAST + MEBIBYTE, PIECE), 0);
 	ck_assert_uint_eq(streamed, MEBIBYTE);
 	atomic_fetch_add(&now, 10 * CLOCK_SECOND);
 	ck_assert_int_eq(put(writer, FAST + MEBIBYTE, LONG, PIECE), 0);
 	ck_assert_uint_eq(streamed, MEBIBYTE);
-	commit(writer, LONG);
+	engine_commit(writer, LONG);
 	engine_expect(file.num, bytes, LONG);
 	file_release(&file);
 }
@@ -291,11 +262,11 @@ END_TEST
 START_TEST(appends_at_the_same_time_share_what_may_stay)
 {
 	struct file other = engine_create(FILE_PLAIN, "other", LONG);
-	struct upload_writer *writer = begin(&other, 0);
+	struct upload_writer *writer = engine_begin(&other, 0);
 
 	expect_upload(KEEP); /* which would be short if it were alone */
 	ck_assert_uint_eq(streamed, KEEP - FAST);
-	cut(writer, 0);
+	engine_cut(writer, 0);
 	forget_calls();
 	expect_upload(KEEP);
 	ck_assert_int_eq(streams, 0);
@@ -312,7 +283,7 @@ START_TEST(an_upload_of_unknown_length_is_long_when_so_much_has_come)
 	ck_assert_int_eq(streams, 0);
 	ck_assert_int_eq(put(writer, KEEP + PIECE, LONG, PIECE), 0);
 	ck_assert_uint_eq(streamed, LONG - KEEP - PIECE);
-	commit(writer, LONG);
+	engine_commit(writer, LONG);
 	engine_expect(file.num, bytes, LONG);
 	file_release(&file);
 }
@@ -321,13 +292,13 @@ END_TEST
 START_TEST(an_append_is_judged_by_its_own_bytes)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", LONG);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put(writer, 0, FAST, PIECE), 0);
-	cut(writer, FAST);
-	writer = begin(&file, FAST);
+	engine_cut(writer, FAST);
+	writer = engine_begin(&file, FAST);
 	ck_assert_int_eq(put(writer, FAST, LONG, PIECE), 0);
-	commit(writer, LONG);
+	engine_commit(writer, LONG);
 	ck_assert_int_eq(streams, 0); /* neither was seen to be fast */
 	engine_expect(file.num, bytes, LONG);
 	file_release(&file);
@@ -354,7 +325,7 @@ START_TEST(where_nobody_waits_for_the_disk_a_share_stays_in_the_page_cache)
 	engine_config.sync = SYNC_NEVER;
 	reopen();
 	file = engine_create(FILE_PLAIN, "x", length);
-	writer = begin(&file, 0);
+	writer = engine_begin(&file, 0);
 	kept = put_and_count_kept(writer, 0, 2 * FAST);
 	ck_assert_uint_ge(kept, FAST);
 	ck_assert_uint_le(kept, FAST + PIECE);
@@ -367,7 +338,7 @@ START_TEST(where_nobody_waits_for_the_disk_a_share_stays_in_the_page_cache)
 	}
 	ck_assert_uint_ge(kept, KEEP - PIECE);
 	ck_assert_uint_le(kept, KEEP + PIECE);
-	commit(writer, length);
+	engine_commit(writer, length);
 	file_release(&file);
 }
 END_TEST
@@ -415,10 +386,10 @@ END_TEST
 static void *upload_in_thread(void *arg)
 {
 	struct file *file = arg;
-	struct upload_writer *writer = begin(file, 0);
+	struct upload_writer *writer = engine_begin(file, 0);
 
 	ck_assert_int_eq(put(writer, 0, LONG, PIECE), 0);
-	commit(writer, LONG);
+	engine_commit(writer, LONG);
 	return NULL;
 }
 
@@ -447,12 +418,12 @@ END_TEST
 static void expect_what_fits(int error, uint64_t end)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", LONG);
-	struct upload_writer *writer = begin(&file, 0);
+	struct upload_writer *writer = engine_begin(&file, 0);
 
 	disk_error = error;
 	atomic_store(&disk_end, end);
 	ck_assert_int_eq(put(writer, 0, LONG, PIECE), -error);
-	cut(writer, end);
+	engine_cut(writer, end);
 	engine_expect(file.num, bytes, end);
 	atomic_store(&disk_end, 0);
 	engine_append(file.id, end, bytes + end, LONG - end);

@@ -78,18 +78,50 @@ struct file engine_concatenate(const char *filename, const struct upload_id *par
 	return file;
 }
 
-void engine_append(struct upload_id id, uint64_t offset, const void *bytes, size_t size)
+static struct upload_writer *begin(struct upload_id id, uint64_t offset)
 {
 	struct upload_append append = {.offset = offset};
-	struct upload_writer *writer;
-	struct file file;
+	struct upload_writer *writer = NULL;
 
 	ck_assert_int_eq(upload_writer_open(engine, id, &append, &writer), 0);
-	ck_assert_int_eq(upload_writer_put(writer, bytes, size), 0);
-	ck_assert_int_eq(upload_writer_commit(writer, NULL, &file), 0);
-	ck_assert_uint_eq(file.offset, offset + size);
-	file_release(&file);
+	return writer;
+}
+
+struct upload_writer *engine_begin(const struct file *file, uint64_t offset)
+{
+	return begin(file->id, offset);
+}
+
+/* Called once the append has ended, with the upload as it is then. */
+static void end(struct upload_writer *writer, struct file *file, uint64_t offset)
+{
+	ck_assert_uint_eq(file->offset, offset);
+	file_release(file);
 	upload_writer_free(writer);
+}
+
+void engine_commit(struct upload_writer *writer, uint64_t offset)
+{
+	struct file file;
+
+	ck_assert_int_eq(upload_writer_commit(writer, NULL, &file), 0);
+	end(writer, &file, offset);
+}
+
+void engine_cut(struct upload_writer *writer, uint64_t offset)
+{
+	struct file file;
+
+	ck_assert_int_eq(upload_writer_cut(writer, &file), 0);
+	end(writer, &file, offset);
+}
+
+void engine_append(struct upload_id id, uint64_t offset, const void *bytes, size_t size)
+{
+	struct upload_writer *writer = begin(id, offset);
+
+	ck_assert_int_eq(upload_writer_put(writer, bytes, size), 0);
+	engine_commit(writer, offset + size);
 }
 
 struct file engine_upload(enum file_kind kind, const char *filename, const void *bytes,

@@ -27,6 +27,11 @@ struct file engine_concatenate(const char *filename, const struct upload_id *par
 /* Appends at `offset` and commits; the committed state goes to *file if given. */
 void engine_append(struct upload_id id, uint64_t offset, const void *bytes,
 		   size_t size);
+/* The same in steps: begins an append at `offset`... */
+struct upload_writer *engine_begin(const struct file *file, uint64_t offset);
+/* ...and ends it, whole or broken off; `offset` is what the upload must have then. */
+void engine_commit(struct upload_writer *writer, uint64_t offset);
+void engine_cut(struct upload_writer *writer, uint64_t offset);
 /* A complete upload of a kind with these bytes. */
 struct file engine_upload(enum file_kind kind, const char *filename, const void *bytes,
 			  size_t size);
