@@ -30,7 +30,8 @@ bool text_from_hex(const char *text, size_t length, uint8_t *out, size_t size);
 void text_to_hex(const uint8_t *bytes, size_t size, char *out);
 
 #define TEXT_DATE_SIZE 40
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7) of a time in microseconds. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7) of a time in microseconds;
+ * the first or the last moment of years with four digits for one that is beyond. */
 void text_to_http_date(int64_t microseconds, char out[TEXT_DATE_SIZE]);
 /* Any of the three forms of RFC 9110, 5.6.7, in whole seconds, given in microseconds.
  */

@@ -25,6 +25,62 @@
 #define SLOW_TIME CLOCK_SECOND
 /* Each such request takes some 25 KiB. */
 #define WITH_CLERK_MAX 1024
+/* So many bytes of answered requests may stay in a socket. */
+#define ANSWERED_MAX 2048
+
+/* ---- what is in the socket ---- */
+
+/* Where MSG_PEEK begins from now on; it moves on by itself then (SO_PEEK_OFF,
+ * socket(7)). Older kernels have this for Unix sockets only. */
+static bool look_from(const struct connection *connection, int offset)
+{
+	return setsockopt(connection->fd, SOL_SOCKET, SO_PEEK_OFF, &offset,
+			  sizeof(offset)) == 0;
+}
+
+static void note_answered(struct connection *connection, size_t size)
+{
+	connection->answered = size;
+	peer_note_answered(connection->peer, size);
+}
+
+/* Takes all that was answered out of the socket, so that the next look begins with the
+ * first byte that was not. It was there, so it is there; false when the connection has
+ * failed. */
+static bool take_out(struct connection *connection)
+{
+	char dropped[JOB_BYTES];
+	size_t left = connection->answered;
+
+	if (left)
+		note_answered(connection, 0);
+	while (left) {
+		size_t size = left < sizeof(dropped) ? left : sizeof(dropped);
+		ssize_t n = recv(connection->fd, dropped, size, MSG_DONTWAIT);
+
+		if (n <= 0)
+			return false;
+		left -= (size_t)n;
+	}
+	if (connection->looked && connection->moves && !look_from(connection, 0))
+		return false;
+	connection->looked = 0;
+	return true;
+}
+
+/* The bytes of the first request that was not answered, and maybe of more; as recv().
+ */
+static ssize_t look(struct connection *connection, char bytes[JOB_BYTES])
+{
+	bool rewinds = connection->looked || !connection->moves;
+	ssize_t n;
+
+	if ((rewinds || connection->answered > ANSWERED_MAX) && !take_out(connection))
+		return 0;
+	n = recv(connection->fd, bytes, JOB_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	connection->looked = n > 0 ? (size_t)n : 0;
+	return n;
+}
 
 /* ---- begin and end ---- */
 
@@ -54,8 +110,11 @@ static int release(struct front *front, struct connection *connection)
 	return fd;
 }
 
+/* With bytes left in the socket, TCP would tell the client of an error (RFC
+ * 2525, 2.17), and it might not see its last answer. */
 static void finish(struct front *front, struct connection *connection)
 {
+	take_out(connection);
 	close(release(front, connection));
 }
 
@@ -63,11 +122,13 @@ void connection_pass(struct front *front, struct connection *connection)
 {
 	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 	socklen_t size = sizeof(address);
+	bool whole = take_out(connection) &&
+		     (!connection->moves || look_from(connection, -1));
 	int fd = release(front, connection);
 
 	epoll_ctl(front->epoll, EPOLL_CTL_DEL, fd, NULL);
 	getpeername(fd, (struct sockaddr *)&address, &size);
-	if (atomic_load(&front->stopping))
+	if (!whole || atomic_load(&front->stopping))
 		close(fd);
 	else if (MHD_add_connection(front->config.daemon, fd,
 				    (struct sockaddr *)&address, size) == MHD_YES)
@@ -86,6 +147,7 @@ void connection_open(struct front *front, int fd)
 		return;
 	}
 	connection->fd = fd;
+	connection->moves = look_from(connection, 0);
 	connection->peer = peer_open(front->config.peers, fd, PEER_LIGHT);
 	front->count++;
 	event.data.ptr = connection;
@@ -97,13 +159,6 @@ void connection_open(struct front *front, int fd)
 }
 
 /* ---- answers ---- */
-
-/* Takes the request out of the socket. It was there, so it is there. */
-static bool consume(const struct connection *connection, struct job *job)
-{
-	return recv(connection->fd, job->bytes, job->size, MSG_DONTWAIT) ==
-	       (ssize_t)job->size;
-}
 
 /* An answer is smaller than what an empty socket takes: if this one does not take it,
  * the client has sent many requests and reads no answers. */
@@ -120,8 +175,10 @@ static void answer_one(struct front *front, struct job *job)
 	struct connection *connection = job->connection;
 
 	connection->job = NULL;
+	connection->looked -= job->size;
+	note_answered(connection, connection->answered + job->size);
 	peer_enter(connection->peer, PEER_WAITING);
-	if (!consume(connection, job) || !send_text(connection, &job->request.text))
+	if (!send_text(connection, &job->request.text))
 		finish(front, connection);
 	else if (connection->more)
 		enter_list(connection, &front->ready);
@@ -272,7 +329,7 @@ void connection_look(struct front *front, struct connection *connection)
 		connection_pass(front, connection);
 		return;
 	}
-	n = recv(connection->fd, job->bytes, JOB_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	n = look(connection, job->bytes);
 	if (n > 0) {
 		take_request(front, connection, job, (size_t)n);
 		return;

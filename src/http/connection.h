@@ -14,6 +14,10 @@ struct connection {
 	struct connections *list;
 	int fd;
 	struct peer *peer;
+	bool moves;	  /* MSG_PEEK begins where the last one ended */
+	size_t answered;  /* so many bytes of answered requests are still in the socket
+			   */
+	size_t looked;	  /* and so many behind them were looked at */
 	struct job *job;  /* which the clerk has, or whose answer is to be sent */
 	bool more;	  /* there may be more to read than was looked at */
 	bool ended;	  /* the client sends no more */

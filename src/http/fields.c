@@ -57,6 +57,7 @@ static int set_value(struct fields *fields, enum field field, const char *value)
 		fields->copied[field] = strndup(value, trimmed);
 		if (!fields->copied[field])
 			return -ENOMEM;
+		fields->copies = true;
 		value = fields->copied[field];
 	}
 	fields->value[field] = value;
@@ -79,6 +80,7 @@ static int add_value(struct fields *fields, enum field field, const char *value)
 		return -ENOMEM;
 	free(fields->copied[field]);
 	fields->value[field] = fields->copied[field] = joined;
+	fields->copies = true;
 	return 0;
 }
 
@@ -135,7 +137,7 @@ int fields_read(struct MHD_Connection *mhd, struct fields *fields)
 
 void fields_release(struct fields *fields)
 {
-	for (unsigned int i = 0; i < FIELD_COUNT; i++)
+	for (unsigned int i = 0; i < FIELD_COUNT && fields->copies; i++)
 		free(fields->copied[i]);
 	*fields = (struct fields){0};
 }

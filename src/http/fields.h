@@ -44,6 +44,7 @@ struct fields {
 	/* NULL where absent; a list sent in several lines is joined with commas */
 	const char *value[FIELD_COUNT];
 	char *copied[FIELD_COUNT];  /* where the value is not as it was sent */
+	bool copies;		    /* there is such a value */
 	bool repeated[FIELD_COUNT]; /* sent twice though it is no list */
 	/* A line that begins like a known field and goes on with something else: what
 	 * libmicrohttpd makes of a folded line. */

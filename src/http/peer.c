@@ -121,6 +121,11 @@ void peer_received(struct peer *peer, size_t size)
 	atomic_fetch_add(&peer->received, size);
 }
 
+void peer_note_answered(struct peer *peer, size_t size)
+{
+	atomic_store(&peer->answered, size);
+}
+
 void peer_shut_down(struct peer *peer)
 {
 	shutdown(peer->fd, SHUT_RDWR);

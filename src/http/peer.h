@@ -49,6 +49,8 @@ int peer_fd(const struct peer *peer);
 void peer_enter(struct peer *peer, enum peer_phase phase);
 /* That bytes of a body came. */
 void peer_received(struct peer *peer, size_t size);
+/* That so many bytes in the socket were answered, and are only to be taken out. */
+void peer_note_answered(struct peer *peer, size_t size);
 /* Makes the connection come to its end, without blocking. */
 void peer_shut_down(struct peer *peer);
 

@@ -4,6 +4,7 @@
 
 #include <linux/tcp.h> /* its tcp_info is newer than that of netinet/tcp.h */
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* How often the reaper looks. */
@@ -53,9 +54,10 @@ static bool peer_too_slow(struct peer *peer, int64_t now)
  * machine its thread may not have had the time to look. */
 static bool peer_silent(const struct peer *peer)
 {
-	char byte;
+	int size = 0;
 
-	return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+	return ioctl(peer->fd, FIONREAD, &size) < 0 ||
+	       (size_t)size <= atomic_load(&peer->answered);
 }
 
 static bool peer_expired(struct peer *peer, int64_t now)

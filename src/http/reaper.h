@@ -33,6 +33,7 @@ struct peer {
 	_Atomic int64_t since; /* when WAITING began */
 	_Atomic bool served;   /* it has had an answer */
 	_Atomic uint64_t received;
+	_Atomic size_t answered; /* bytes in the socket that are no new request */
 	bool doomed; /* shut down, and soon to be closed; under the list's mutex */
 	/* the reaper's own: how far the connection was at the last look that counted */
 	int64_t window_start;

@@ -14,10 +14,12 @@
 /* The path of an absolute URL, which a server has to accept (RFC 9112, 3.2.2). */
 static const char *path_of(const char *url)
 {
-	const char *authority = strstr(url, "://");
-	const char *path;
+	const char *authority, *path;
 
-	if (url[0] == '/' || !authority)
+	if (url[0] == '/')
+		return url;
+	authority = strstr(url, "://");
+	if (!authority)
 		return url;
 	path = strchr(authority + 3, '/');
 	return path ? path : "/";
