@@ -87,7 +87,8 @@ MUST_CHECK int catalog_name_taken(struct conn *conn, uint64_t parent, const char
 
 /* The last num that a row was given; the next one is the one after it. */
 MUST_CHECK int catalog_last_num(struct conn *conn, uint64_t *num);
-/* Adds a row for every member but `num`, which is set. */
+/* Adds a row for every member but `num`, which is set. Refusals: EXISTS (the name is
+ * taken in that folder). */
 MUST_CHECK int catalog_add(struct conn *conn, struct file *file);
 /* Writes offset, length, times and expiry of an upload whose offset in the catalog is
  * `from`. Refusals: GONE (no such row, or another offset). */

@@ -103,6 +103,7 @@ static int begin(struct committer *committer, bool durable)
 
 	if (!r)
 		r = set_durable(committer, durable);
+	committer->conn->touched = 0;
 	return r ? r : run(committer->conn, STMT_BEGIN);
 }
 
@@ -178,8 +179,10 @@ static int apply_within(struct conn *conn, struct catalog_change *change)
 	change->result = change->apply(conn, change->arg);
 	if (change->result < 0)
 		return change->result;
-	if (change->result > 0)
+	if (change->result > 0) {
+		conn->touched = 0;
 		r = run(conn, STMT_UNDO);
+	}
 	return r ? r : run(conn, STMT_RELEASE);
 }
 

@@ -177,6 +177,8 @@ int catalog_add(struct conn *conn, struct file *file)
 	r = query_run(&q);
 	if (r)
 		return r;
+	if (!query_changes(&q))
+		return REFUSED_EXISTS;
 	file->num = (uint64_t)sqlite3_last_insert_rowid(conn->db);
 	return 0;
 }
@@ -253,7 +255,7 @@ int catalog_set_expires(struct conn *conn, uint64_t num, int64_t when)
 	return query_run(&q);
 }
 
-int catalog_touch(struct conn *conn, uint64_t num, int64_t when, bool modified)
+static int touch(struct conn *conn, uint64_t num, int64_t when, bool modified)
 {
 	SCOPED(query_end)
 	struct query q =
@@ -262,6 +264,19 @@ int catalog_touch(struct conn *conn, uint64_t num, int64_t when, bool modified)
 	query_u64(&q, 1, num);
 	query_i64(&q, 2, when);
 	return query_run(&q);
+}
+
+int catalog_touch(struct conn *conn, uint64_t num, int64_t when, bool modified)
+{
+	bool again = conn->touched == num;
+	int r;
+
+	if (again && (conn->touched_modified || !modified))
+		return 0;
+	r = touch(conn, num, when, modified);
+	conn->touched = r ? 0 : num;
+	conn->touched_modified = modified;
+	return r;
 }
 
 static int remove_attributes(struct conn *conn, uint64_t num)

@@ -20,6 +20,10 @@ struct conn {
 	sqlite3_stmt *statements[STMT_COUNT];
 	struct catalog *catalog; /* whose pool it goes back to; NULL for the writer */
 	struct conn *next;	 /* in the pool */
+	/* The row that this transaction has given new times: each change of a batch
+	 * would give them to the same folder again. */
+	uint64_t touched;
+	bool touched_modified; /* not only `changed` */
 };
 
 /* The text of a statement, for the test that reads its plan. */

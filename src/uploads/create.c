@@ -162,8 +162,6 @@ static int add(struct conn *conn, struct creation *creation)
 	int r = place_new(conn, file, &revealed);
 
 	if (!r)
-		r = catalog_add(conn, file);
-	if (!r)
 		r = file_copy(file, &creation->made);
 	if (r)
 		return r;

@@ -56,23 +56,15 @@ static int finish_part(struct conn *conn, const struct file *part,
 	return r;
 }
 
-/* An upload that has its place in complete/ now. */
+/* An upload that has its place in complete/ now. Its folder and name are those that it
+ * was given: only what complete/ shows can be moved. */
 static int finish_plain(struct conn *conn, uint64_t from, struct file *file,
 			struct outcome *outcome)
 {
-	SCOPED(file_release) struct file placed = {0};
 	SCOPED(file_release) struct file told = {0};
 	struct revealed revealed = {0};
-	/* its name and folder are this transaction's to know */
-	int r = catalog_file(conn, file->num, &placed);
+	int r = place_finished(conn, from, file, &revealed);
 
-	if (r == REFUSED_NOT_FOUND)
-		return REFUSED_GONE;
-	if (r)
-		return r;
-	file->parent = placed.parent;
-	file->name = placed.name;
-	r = place_finished(conn, from, file, &revealed);
 	if (!r)
 		r = file_copy(file, &told);
 	return r ? r : outcome_add(outcome, &told, &revealed);

@@ -158,18 +158,20 @@ static int walk_path(struct walk *walk, const char *metadata)
 	return r ? r : memory_was_short();
 }
 
-static int choose(struct conn *conn, struct file *file)
+/* Under the name that it wants, or one that is like it and free. */
+static int add_named(struct conn *conn, struct file *file)
 {
-	struct walk walk = {conn, FILE_NUM_TREE, file->created};
 	struct name wanted = {0};
-	int r = walk_path(&walk, file->metadata);
+	int r = wanted_name(file, &wanted);
 
-	if (!r)
-		r = wanted_name(file, &wanted);
 	if (r)
 		return r;
-	file->parent = walk.folder;
-	return free_name(conn, file->parent, &wanted, &file->name);
+	file->name = wanted;
+	r = catalog_add(conn, file); /* mostly it is free */
+	if (r != REFUSED_EXISTS)
+		return r;
+	r = free_name(conn, file->parent, &wanted, &file->name);
+	return r ? r : catalog_add(conn, file);
 }
 
 /* One folder's part of a change below it. `*above` tells whether its own folder
@@ -222,20 +224,31 @@ static int change_above(struct conn *conn, uint64_t num, int64_t delta, bool sho
 	return r;
 }
 
+static int add_partial(struct conn *conn, struct file *file)
+{
+	int r;
+
+	file->parent = FILE_NUM_PARTIAL;
+	upload_id_format(file->id, file->name.text);
+	file->shown = true;
+	r = catalog_add(conn, file);
+	return r ? r : catalog_touch(conn, file->parent, file->created, true);
+}
+
 int place_new(struct conn *conn, struct file *file, struct revealed *revealed)
 {
+	struct walk walk = {conn, FILE_NUM_TREE, file->created};
 	bool complete = file_is_complete(file);
 	int r;
 
-	if (file->kind == FILE_PARTIAL) {
-		file->parent = FILE_NUM_PARTIAL;
-		upload_id_format(file->id, file->name.text);
-		file->shown = true;
-		return catalog_touch(conn, file->parent, file->created, true);
-	}
+	if (file->kind == FILE_PARTIAL)
+		return add_partial(conn, file);
 	file->arriving = !complete;
 	file->shown = complete;
-	r = choose(conn, file);
+	r = walk_path(&walk, file->metadata);
+	file->parent = walk.folder;
+	if (!r)
+		r = add_named(conn, file);
 	if (r)
 		return r;
 	return change_above(conn, file->parent, (int64_t)file->arriving, file->shown,
