@@ -115,6 +115,24 @@ static bool is_dots(const char *text, size_t size)
 	return size <= 2 && memcmp(text, "..", size) == 0;
 }
 
+static bool is_ascii(const uint8_t *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* In NFC: `text` itself where that is the same, or *made, which the caller frees; NULL
+ * without memory. */
+static const uint8_t *compose(const uint8_t *text, size_t *size, uint8_t **made)
+{
+	if (is_ascii(text, *size))
+		return text;
+	*made = u8_normalize(UNINORM_NFC, text, *size, NULL, size);
+	return *made;
+}
+
 static bool make_component(const char *bytes, size_t size, struct name *name)
 {
 	SCOPED(scoped_free) uint8_t *copy = NULL;
@@ -127,10 +145,10 @@ static bool make_component(const char *bytes, size_t size, struct name *name)
 	if (!copy)
 		return false;
 	length = copy_safe(bytes, size, copy);
-	composed = u8_normalize(UNINORM_NFC, copy, length, NULL, &length);
-	if (!composed)
+	text = compose(copy, &length, &composed);
+	if (!text)
 		return false;
-	text = trimmed_start(composed, &length);
+	text = trimmed_start(text, &length);
 	length = trimmed_end(text, length);
 	assemble((const char *)text, length, "", &made);
 	if (is_dots(made.text, strlen(made.text))) /* or empty */

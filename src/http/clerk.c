@@ -219,11 +219,11 @@ struct clerk *clerk_stop(struct clerk *clerk)
 	return clerk_free(clerk);
 }
 
-void clerk_give(struct clerk *clerk, struct jobs *jobs)
+void clerk_give(struct clerk *clerk, struct job *job)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&clerk->mutex);
 
-	jobs_move(jobs, &clerk->waiting, SIZE_MAX);
+	jobs_add(&clerk->waiting, job);
 	pthread_cond_signal(&clerk->wanted);
 }
 

@@ -12,9 +12,9 @@ struct clerk;
 MUST_CHECK int clerk_start(void (*done)(void *arg), void *arg, struct clerk **clerk);
 /* There must be nothing to do. Takes and returns NULL. */
 struct clerk *clerk_stop(struct clerk *clerk);
-/* Gives it jobs that have begun a change, and become its own: *jobs is empty then. The
- * changes are committed, and the requests answered. Thread-safe, as all that follow. */
-void clerk_give(struct clerk *clerk, struct jobs *jobs);
+/* Gives it a job that has begun a change, and becomes its own: the change is committed,
+ * and the request answered. Thread-safe, as all that follow. */
+void clerk_give(struct clerk *clerk, struct job *job);
 /* Takes those that are done. */
 void clerk_collect(struct clerk *clerk, struct jobs *jobs);
 /* Whether what it does now takes so long that others should serve newcomers. */

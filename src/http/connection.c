@@ -278,7 +278,7 @@ static void serve(struct front *front, struct job *job)
 		return;
 	}
 	peer_enter(request->peer, PEER_BUSY);
-	jobs_add(&front->changes, job);
+	clerk_give(front->clerk, job); /* which wakes up while others are read */
 	front->with_clerk++;
 }
 

@@ -39,7 +39,6 @@ struct front {
 	unsigned int passed;	    /* so far */
 	struct connections partial; /* wait for the rest of a request, oldest first */
 	struct connections ready;   /* have more than was looked at */
-	struct jobs changes;	    /* for the clerk */
 	unsigned int with_clerk;
 	int64_t slow_until;   /* requests are for threads till then */
 	struct jobs answered; /* their answers are to be sent */

@@ -172,8 +172,6 @@ static void *run(void *arg)
 		look_at_ready(front);
 		pass_partial(front);
 		tend_listeners(front);
-		if (front->changes.first)
-			clerk_give(front->clerk, &front->changes);
 		connections_answer(front);
 	}
 	return NULL;
@@ -225,7 +223,6 @@ int front_start(const struct front_config *config, struct front **front)
 	made->epoll = made->wake = -1;
 	TAILQ_INIT(&made->partial);
 	TAILQ_INIT(&made->ready);
-	jobs_init(&made->changes);
 	jobs_init(&made->answered);
 	jobs_init(&made->spare);
 	r = open_epoll(made);
