@@ -109,9 +109,14 @@ static void keep_what_fits(struct upload_writer *writer, size_t size)
 static int write_out(struct upload_writer *writer, const void *bytes, size_t size)
 {
 	bool stream = is_stream(writer);
-	int r;
+	int r = writer_take_blob(writer);
 
+	if (r) {
+		writer->failed = true;
+		return r;
+	}
 	allocate_ahead(writer, size);
+	writer->unsynced = true;
 	r = stream ? blob_stream(writer->blob, bytes, size, writer->written)
 		   : blob_write(writer->blob, bytes, size, writer->written);
 	if (r) {

@@ -23,6 +23,8 @@ static int digest_whole(struct upload_writer *writer, uint8_t out[DIGEST_MAX_BYT
 	r = digest_new(writer->promised.algorithm, &digest);
 	if (!r && writer->file.small)
 		digest_update(digest, writer->buffer, writer->buffered);
+	if (!r && writer->in_blob)
+		r = writer_take_blob(writer);
 	while (!r && writer->blob && got) {
 		r = blob_read(writer->blob, block, GATHER_BYTES, offset, &got);
 		if (!r)
@@ -91,6 +93,8 @@ static int digest_late(struct upload_writer *writer, const struct checksum *chec
 			      writer->buffered - writer->start);
 		return 0;
 	}
+	if (writer->in_blob)
+		r = writer_take_blob(writer);
 	while (!r && writer->blob && got) {
 		r = blob_read(writer->blob, block, sizeof(block), offset, &got);
 		if (!r)

@@ -94,19 +94,35 @@ static int open_or_create(struct store *store, uint64_t num, struct blob **blob)
 	return r == REFUSED_NOT_FOUND ? blob_create(store, num, blob) : r;
 }
 
-/* Opens the blob, with nothing in it behind `end`: what a refused or broken append
- * left. */
-static int open_blob(struct upload_writer *writer, uint64_t end)
+int writer_take_blob(struct upload_writer *writer)
 {
 	struct store *store = writer->uploads->store;
-	uint64_t num = writer->file.num, size;
+	uint64_t num = writer->file.num;
 	int r;
 
-	r = end ? blob_open(store, num, &writer->blob)
-		: open_or_create(store, num, &writer->blob);
+	if (writer->blob)
+		return 0;
+	r = writer->written ? blob_open(store, num, &writer->blob)
+			    : open_or_create(store, num, &writer->blob);
 	if (r == REFUSED_NOT_FOUND)
 		return mark_broken(writer->uploads, &writer->file,
 				   "its blob is missing");
+	return r;
+}
+
+void writer_let_blob_go(struct upload_writer *writer)
+{
+	if (durable_always(writer->uploads))
+		writer->blob = blob_unref(writer->blob);
+}
+
+/* Opens the blob, with nothing in it behind what was `written`: what a refused or
+ * broken append left. */
+static int open_blob(struct upload_writer *writer)
+{
+	uint64_t end = writer->written, size;
+	int r = writer_take_blob(writer);
+
 	if (!r)
 		r = blob_size(writer->blob, &size);
 	if (r)
@@ -153,8 +169,9 @@ static int open_bytes(struct upload_writer *writer, uint64_t end)
 	if (file_is_complete(&writer->file))
 		return 0; /* there is nothing to append */
 	if (!writer->file.small) {
+		writer->in_blob = writer->unsynced = true;
 		writer->written = writer->pushed = end;
-		r = open_blob(writer, end);
+		r = open_blob(writer);
 		/* what a crash left is taken over as it is */
 		return r || end > writer->start ? r : reserve(writer);
 	}
@@ -211,9 +228,10 @@ static int begin(struct upload_writer *writer, struct upload_id id, uint64_t ado
 		r = open_digests(writer, end);
 	if (r)
 		return r;
-	if (writer->blob)
+	if (writer->in_blob)
 		writer->slot = journal_begin(writer->uploads->journal, writer->file.num,
 					     writer->start);
+	writer_let_blob_go(writer);
 	writer->began = clock_monotonic();
 	writer->checkpoint = writer->began + CLOCK_SECOND;
 	return 0;
@@ -241,7 +259,7 @@ static int writer_open(struct uploads *uploads, struct upload_id id,
 	if (r)
 		return r;
 	made->ended = false;
-	if (made->blob)
+	if (made->in_blob)
 		atomic_fetch_add(&uploads->writers, 1);
 	*writer = STEAL(made);
 	return 0;
@@ -294,10 +312,15 @@ bool writer_must_be_durable(const struct upload_writer *writer)
 static int sync_bytes(struct upload_writer *writer)
 {
 	struct uploads *uploads = writer->uploads;
-	int r = blob_sync(writer->blob);
+	int r = writer_take_blob(writer);
 
 	if (!r)
+		r = blob_sync(writer->blob);
+	writer->unsynced = r;
+	if (!r) {
+		writer_let_blob_go(writer);
 		return 0;
+	}
 	if (!durable_always(uploads) && writer->file.offset &&
 	    (r == -EIO || r == -ENOSPC || r == -EDQUOT) &&
 	    mark_broken(uploads, &writer->file, "its bytes could not be synced") < 0)
@@ -312,7 +335,7 @@ int writer_advance(struct upload_writer *writer, struct outcome *outcome)
 	bool durable = writer_must_be_durable(writer);
 	int r = 0;
 
-	if (writer->blob && durable)
+	if (writer->unsynced && durable)
 		r = sync_bytes(writer);
 	if (!r)
 		r = catalog_commit(uploads->catalog, durable, writer_apply, &step);
@@ -349,7 +372,9 @@ void writer_discard(struct upload_writer *writer)
 	writer->whole = digest_free(writer->whole);
 	/* a failure was logged; the next writer cuts as well, and sets aside again what
 	 * the cut gave back, unless that succeeds now */
-	if (writer->blob && (blob_cut(writer->blob, committed) || reserve(writer) < 0))
+	if (writer->in_blob &&
+	    (writer_take_blob(writer) || blob_cut(writer->blob, committed) ||
+	     reserve(writer) < 0))
 		return;
 	writer->written = committed;
 }
@@ -367,7 +392,7 @@ static void park(struct upload_writer *writer)
 static void give_room_back(struct upload_writer *writer)
 {
 	if (writer->allocated > writer->written && writer->allocated != UINT64_MAX &&
-	    blob_cut(writer->blob, writer->written))
+	    (writer_take_blob(writer) || blob_cut(writer->blob, writer->written)))
 		return;
 	writer->allocated = 0;
 }
@@ -378,7 +403,7 @@ void writer_give_back(struct upload_writer *writer, int r)
 
 	give_room_back(writer);
 	writer->ended = true;
-	if (writer->blob)
+	if (writer->in_blob)
 		atomic_fetch_sub(&uploads->writers, 1);
 	journal_end(uploads->journal, writer->slot);
 	writer->slot = -1;

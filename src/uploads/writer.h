@@ -12,11 +12,13 @@ struct upload_writer {
 	struct uploads *uploads;
 	struct live *live; /* the claim; NULL once the append has ended */
 	struct upload_append append;
-	struct file file; /* as committed; owned */
-	uint64_t start;	  /* file.offset when the append began */
-	struct blob *blob;
-	uint64_t written; /* bytes in the blob, from the start of the upload */
-	uint8_t *buffer;  /* gathered bytes; of a small upload, all of it */
+	struct file file;  /* as committed; owned */
+	uint64_t start;	   /* file.offset when the append began */
+	bool in_blob;	   /* and not small, nor complete */
+	struct blob *blob; /* NULL while it is not needed: see writer_take_blob() */
+	bool unsynced;	   /* there may be something of it to sync */
+	uint64_t written;  /* bytes in the blob, from the start of the upload */
+	uint8_t *buffer;   /* gathered bytes; of a small upload, all of it */
 	size_t buffered;
 	bool failed; /* a write failed: only cut is left */
 	bool ended;
@@ -37,6 +39,13 @@ struct upload_writer {
 
 /* Where the next byte goes, from the start of the upload. */
 uint64_t writer_position(const struct upload_writer *writer);
+/* Opens the blob of an append that is `in_blob`, unless it is open. A slow upload waits
+ * for its next bytes nearly all of the time, and ten thousand of them need not have a
+ * descriptor each for that. Refusals: GONE. */
+MUST_CHECK int writer_take_blob(struct upload_writer *writer);
+/* Closes it, if the sync level leaves nothing written that is not synced: what failed
+ * to be written out later would be told to nobody. */
+void writer_let_blob_go(struct upload_writer *writer);
 /* Writes what was gathered. */
 MUST_CHECK int writer_flush(struct upload_writer *writer);
 /* Before `file` is released. */

@@ -57,9 +57,10 @@ def allow_many_files():
 
 
 def slow_uploads_possible():
-    """A slow upload takes two files of the daemon; where it may open few, fewer are measured."""
+    """A slow upload takes a file of the daemon, and now and then two; where it may open few,
+    fewer are measured."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return 10000 if files >= 21000 else (files - 600) // 200 * 100
+    return 10000 if files >= 13000 else (files - 3000) // 100 * 100
 
 
 class Server:
