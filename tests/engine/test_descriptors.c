@@ -1,0 +1,261 @@
+/* An append to a blob has a descriptor only while it is used, where nothing that it
+ * wrote is left unsynced in between. Time is the test's, so that it says when an append
+ * is committed on its way. */
+#include "engine.h"
+#include "run.h"
+
+#include "tusfs/clock.h"
+#include "tusfs/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONG  (1024 * 1024) /* not small: it has a blob */
+#define PIECE 1000	    /* gathered, until it is time to commit */
+
+static _Atomic int64_t now;
+static int open_error; /* what blob_open() fails with; 0: it does not */
+static int syncs;
+static uint8_t *bytes; /* LONG of them */
+
+int64_t __wrap_clock_monotonic(void);
+int __real_blob_open(struct store *store, uint64_t num, struct blob **blob);
+int __wrap_blob_open(struct store *store, uint64_t num, struct blob **blob);
+int __real_blob_sync(struct blob *blob);
+int __wrap_blob_sync(struct blob *blob);
+
+int64_t __wrap_clock_monotonic(void)
+{
+	return atomic_load(&now);
+}
+
+int __wrap_blob_open(struct store *store, uint64_t num, struct blob **blob)
+{
+	return open_error ? open_error : __real_blob_open(store, num, blob);
+}
+
+int __wrap_blob_sync(struct blob *blob)
+{
+	syncs++;
+	return __real_blob_sync(blob);
+}
+
+static void setup(void)
+{
+	atomic_store(&now, CLOCK_SECOND);
+	open_error = syncs = 0;
+	engine_setup();
+	bytes = engine_noise(LONG, 1);
+}
+
+static void teardown(void)
+{
+	free(bytes);
+	engine_teardown();
+}
+
+static bool is_blob(const char *descriptor)
+{
+	char link[300], path[512] = "";
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%s", descriptor);
+	return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/blobs/");
+}
+
+static int blobs_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	for (struct dirent *entry; (entry = readdir(dir));)
+		count += is_blob(entry->d_name);
+	closedir(dir);
+	return count;
+}
+
+static void pass_time(void)
+{
+	atomic_fetch_add(&now, 2 * CLOCK_SECOND);
+}
+
+/* Puts the piece at `from`; time has passed, so that it is committed. */
+static int put_late(struct upload_writer *writer, uint64_t from)
+{
+	pass_time();
+	return upload_writer_put(writer, bytes + from, PIECE);
+}
+
+static void expect_offset(const struct file *file, uint64_t offset)
+{
+	struct file found = engine_find(file->id);
+
+	ck_assert_uint_eq(found.offset, offset);
+	file_release(&found);
+}
+
+START_TEST(a_slow_append_has_a_descriptor_only_while_it_writes)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	ck_assert_int_eq(blobs_open(), 0);
+	for (uint64_t at = 0; at < 3 * PIECE; at += PIECE) {
+		ck_assert_int_eq(put_late(writer, at), 0);
+		expect_offset(&file, at + PIECE);
+		ck_assert_int_eq(blobs_open(), 0);
+	}
+	ck_assert_int_eq(upload_writer_put(writer, bytes + 3 * PIECE, LONG - 3 * PIECE),
+			 0);
+	engine_commit(writer, LONG);
+	ck_assert_int_eq(blobs_open(), 0);
+	engine_expect(file.num, bytes, LONG);
+	file_release(&file);
+}
+END_TEST
+
+/* What the kernel fails to write out later is told to who has the file open. */
+START_TEST(what_is_not_synced_stays_open)
+{
+	static const enum sync_level levels[] = {SYNC_FINISH, SYNC_NEVER};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		struct file file;
+		struct upload_writer *writer;
+
+		engine_close();
+		engine_config.sync = levels[i];
+		engine_open();
+		file = engine_create(FILE_PLAIN, "x", LONG);
+		writer = engine_begin(&file, 0);
+		ck_assert_int_eq(blobs_open(), 1);
+		ck_assert_int_eq(put_late(writer, 0), 0);
+		expect_offset(&file, PIECE);
+		ck_assert_int_eq(blobs_open(), 1);
+		engine_cut(writer, PIECE);
+		file_release(&file);
+	}
+}
+END_TEST
+
+/* One that writes all the time is committed on its way too. */
+START_TEST(bytes_that_were_written_stay_open_until_they_are_synced)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	ck_assert_int_eq(upload_writer_put(writer, bytes, LONG / 2), 0);
+	ck_assert_int_eq(blobs_open(), 1);
+	ck_assert_int_eq(syncs, 0);
+	ck_assert_int_eq(put_late(writer, LONG / 2), 0);
+	ck_assert_int_eq(syncs, 1);
+	ck_assert_int_eq(blobs_open(), 0);
+	engine_cut(writer, LONG / 2 + PIECE);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(what_is_synced_is_not_synced_again)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	ck_assert_int_eq(put_late(writer, 0), 0);
+	ck_assert_int_eq(syncs, 1);
+	engine_cut(writer, PIECE);
+	ck_assert_int_eq(syncs, 1);
+	file_release(&file);
+}
+END_TEST
+
+/* Its name must survive a power cut as well. */
+START_TEST(an_empty_blob_is_synced_before_its_upload_is_complete)
+{
+	struct upload_request request = {.kind = FILE_PLAIN};
+	struct upload_append append = {.declares_length = true};
+	struct upload_writer *writer;
+	struct file file, found;
+
+	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
+	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
+	ck_assert_int_eq(upload_writer_commit(writer, NULL, &found), 0);
+	upload_writer_free(writer);
+	ck_assert(file_is_complete(&found));
+	ck_assert_int_eq(syncs, 1);
+	engine_expect(file.num, "", 0);
+	file_release(&found);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(without_a_descriptor_the_append_ends_with_what_was_committed)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	ck_assert_int_eq(put_late(writer, 0), 0);
+	open_error = -EMFILE;
+	ck_assert_int_eq(put_late(writer, PIECE), -EMFILE);
+	engine_cut(writer, PIECE);
+	open_error = 0;
+	writer = engine_begin(&file, PIECE);
+	ck_assert_int_eq(upload_writer_put(writer, bytes + PIECE, LONG - PIECE), 0);
+	engine_commit(writer, LONG);
+	engine_expect(file.num, bytes, LONG);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_blob_that_is_gone_in_between_breaks_its_upload)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG), found;
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	ck_assert_int_eq(put_late(writer, 0), 0);
+	open_error = REFUSED_NOT_FOUND;
+	ck_assert_int_eq(put_late(writer, PIECE), REFUSED_GONE);
+	upload_writer_free(writer);
+	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	file_release(&file);
+}
+END_TEST
+
+/* A checksum that only the trailer tells is computed from what is in the blob. */
+START_TEST(what_was_let_go_of_is_read_again_for_a_late_checksum)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct upload_writer *writer = engine_begin(&file, 0);
+	struct checksum checksum = {.algorithm = DIGEST_SHA1};
+	struct file found;
+
+	ck_assert_int_eq(digest_once(DIGEST_SHA1, bytes, LONG, checksum.bytes), 0);
+	ck_assert_int_eq(upload_writer_put(writer, bytes, LONG - PIECE), 0);
+	ck_assert_int_eq(put_late(writer, LONG - PIECE), 0);
+	ck_assert_int_eq(upload_writer_commit(writer, &checksum, &found), 0);
+	upload_writer_free(writer);
+	ck_assert(file_is_complete(&found));
+	file_release(&found);
+	file_release(&file);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		a_slow_append_has_a_descriptor_only_while_it_writes,
+		what_is_not_synced_stays_open,
+		bytes_that_were_written_stay_open_until_they_are_synced,
+		what_is_synced_is_not_synced_again,
+		an_empty_blob_is_synced_before_its_upload_is_complete,
+		without_a_descriptor_the_append_ends_with_what_was_committed,
+		a_blob_that_is_gone_in_between_breaks_its_upload,
+		what_was_let_go_of_is_read_again_for_a_late_checksum,
+	};
+
+	return RUN_TESTS(tests, setup, teardown);
+}
