@@ -122,8 +122,7 @@ void connection_pass(struct front *front, struct connection *connection)
 {
 	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 	socklen_t size = sizeof(address);
-	bool whole = take_out(connection) &&
-		     (!connection->moves || look_from(connection, -1));
+	bool whole = take_out(connection);
 	int fd = release(front, connection);
 
 	epoll_ctl(front->epoll, EPOLL_CTL_DEL, fd, NULL);

@@ -5,6 +5,7 @@
 
 #include "tusfs/clock.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,6 +14,21 @@
 #include <sys/socket.h>
 
 #define FIELDS "Host: x\r\nTus-Resumable: 1.0.0\r\n"
+
+/* As with older kernels, and TCP. */
+static bool no_peek_offset;
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+	if (no_peek_offset && level == SOL_SOCKET && name == SO_PEEK_OFF) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return __real_setsockopt(fd, level, name, value, size);
+}
 
 /* Sends all at once; the statuses of the answers, which come in that order. */
 static void exchange(const char *requests, const char *const *methods,
@@ -100,6 +116,53 @@ START_TEST(a_connection_goes_on_after_it_was_passed)
 }
 END_TEST
 
+/* Some of them are still in the socket when it is passed. */
+START_TEST(a_connection_is_passed_after_any_number_of_requests)
+{
+	static const int numbers[] = {1, 2, 5, 20, 30, 100};
+	SCOPED(scoped_free) char *path = create_complete("", "hello");
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		SCOPED(scoped_close) int fd = client_connect(server.port);
+		SCOPED(reply_release) struct reply reply = {0};
+
+		for (int n = 0; n < numbers[i]; n++) {
+			reply_release(&reply);
+			reply = client_ask_on(fd, "HEAD", path, "", NULL);
+			ck_assert_int_eq(reply.status, 200);
+		}
+		reply_release(&reply);
+		reply = client_ask_on(fd, "GET", path, "", NULL);
+		ck_assert_int_eq(reply.status, 200);
+		ck_assert_str_eq(reply.body, "hello");
+	}
+}
+END_TEST
+
+/* And then sees the end of the connection, not an error. */
+START_TEST(a_client_that_sends_no_more_gets_all_its_answers)
+{
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 5\r\n");
+
+	for (int count = 1; count <= 40; count += 13) {
+		SCOPED(scoped_close) int fd = client_connect(server.port);
+		char byte;
+
+		for (int i = 0; i < count; i++)
+			client_print(fd, "HEAD %s HTTP/1.1\r\n" FIELDS "\r\n", path);
+		ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+		poll(NULL, 0, 20);
+		for (int i = 0; i < count; i++) {
+			SCOPED(reply_release)
+			struct reply reply = client_receive(fd, "HEAD");
+
+			ck_assert_int_eq(reply.status, 200);
+		}
+		ck_assert_int_eq(recv(fd, &byte, 1, 0), 0);
+	}
+}
+END_TEST
+
 /* What is not plain is read by libmicrohttpd, and so means what it always meant. */
 START_TEST(unusual_requests_are_passed)
 {
@@ -144,7 +207,6 @@ START_TEST(unusual_requests_are_passed)
 }
 END_TEST
 
-/* Within the time that the front waits for the rest, and far beyond. */
 /* A last part, and a look at it behind; the final that it completes is verified, which
  * is for a thread: it is passed after it was begun. */
 static void expect_last_part(const char *part, const char *bytes, int status)
@@ -188,6 +250,7 @@ START_TEST(a_last_part_whose_final_is_to_be_verified_is_passed)
 }
 END_TEST
 
+/* Within the time that the front waits for the rest, and far beyond. */
 START_TEST(a_request_may_come_slowly)
 {
 	static const int pauses[] = {1, 5, 15, 25, 100};
@@ -403,6 +466,8 @@ int main(void)
 		requests_in_one_piece_are_answered_in_their_order,
 		a_long_line_of_requests_is_answered,
 		a_connection_goes_on_after_it_was_passed,
+		a_connection_is_passed_after_any_number_of_requests,
+		a_client_that_sends_no_more_gets_all_its_answers,
 		unusual_requests_are_passed,
 		a_last_part_whose_final_is_to_be_verified_is_passed,
 		a_request_may_come_slowly,
@@ -414,5 +479,8 @@ int main(void)
 		a_stop_ends_every_connection,
 	};
 
-	return RUN_TESTS(tests, server_setup, server_teardown);
+	int failed = RUN_TESTS(tests, server_setup, server_teardown);
+
+	no_peek_offset = true;
+	return failed | RUN_TESTS(tests, server_setup, server_teardown);
 }

@@ -166,6 +166,27 @@ START_TEST(a_fresh_connection_is_served_among_many_idle_ones)
 }
 END_TEST
 
+/* What they had answered may still be in their sockets, and is no new request. */
+START_TEST(a_fresh_connection_is_served_among_many_that_had_an_answer)
+{
+	int idle[300];
+
+	server.config.max_connections = 100;
+	server_restart();
+	for (int i = 0; i < 300; i++) {
+		SCOPED(reply_release) struct reply reply = {0};
+
+		idle[i] = client_connect(server.port);
+		reply = client_ask_on(idle[i], "OPTIONS", "/files/", "", NULL);
+		ck_assert_msg(reply.status == 204, "connection %d: %d", i,
+			      reply.status);
+	}
+	for (int i = 0; i < 300; i++)
+		close(idle[i]);
+	assert_alive();
+}
+END_TEST
+
 /* 200 connections that had an answer each to a request with these fields. */
 static void open_idle(int idle[200], const char *fields)
 {
@@ -338,6 +359,7 @@ int main(void)
 		a_slow_but_steady_body_comes_whole,
 		a_reader_that_stalls_is_closed,
 		a_fresh_connection_is_served_among_many_idle_ones,
+		a_fresh_connection_is_served_among_many_that_had_an_answer,
 		idle_connections_with_a_thread_are_shed,
 		idle_connections_of_the_front_are_kept,
 		a_taken_port_and_a_bad_address_are_refused,
