@@ -103,7 +103,8 @@ MUST_CHECK int catalog_set_sha256(struct conn *conn, uint64_t num,
 				  const uint8_t sha256[32]);
 MUST_CHECK int catalog_set_broken(struct conn *conn, uint64_t num);
 MUST_CHECK int catalog_set_expires(struct conn *conn, uint64_t num, int64_t when);
-/* Sets `changed`, and `modified` as well when `modified` is given. */
+/* Sets `changed`, and `modified` as well when `modified` is given. Those who are
+ * committed together with one that touched the same row just before leave its times. */
 MUST_CHECK int catalog_touch(struct conn *conn, uint64_t num, int64_t when,
 			     bool modified);
 /* Removes the row and its attributes. */
