@@ -112,8 +112,8 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
 void text_to_http_date(int64_t microseconds, char out[TEXT_DATE_SIZE])
 {
 	static const char pattern[] = "Ddd, 00 Mmm 0000 00:00:00 GMT";
-	int64_t seconds = clamp(floor_div(microseconds, CLOCK_SECOND), FIRST_SECOND,
-				LAST_SECOND);
+	int64_t seconds =
+		clamp(floor_div(microseconds, CLOCK_SECOND), FIRST_SECOND, LAST_SECOND);
 	struct date date = date_of(seconds);
 	int64_t days = floor_div(seconds, DAY_SECONDS);
 	int64_t weekday = days + 4 - floor_div(days + 4, 7) * 7; /* 1970: a Thursday */

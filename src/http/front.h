@@ -7,9 +7,9 @@
  *                 '------- the next request
  *
  * A request is looked at in the socket (MSG_PEEK) and taken out of it only after its
- * answer, some together. So whatever is unusual, large, incomplete for a while, or would have
- * to wait for somebody, is passed to libmicrohttpd as it came: the front knows one
- * plain form of HTTP, and has no error of its own to answer. */
+ * answer, some together. So whatever is unusual, large, incomplete for a while, or
+ * would have to wait for somebody, is passed to libmicrohttpd as it came: the front
+ * knows one plain form of HTTP, and has no error of its own to answer. */
 #ifndef TUSFS_HTTP_FRONT_H
 #define TUSFS_HTTP_FRONT_H
 

@@ -88,8 +88,8 @@ struct revealed {
 };
 
 /* Adds the row of a new upload in the folder and under a free name that it is to have,
- * and counts it in its folders. Sets num, parent, name, arriving and shown, which depend
- * on kind, metadata, id and finished. */
+ * and counts it in its folders. Sets num, parent, name, arriving and shown, which
+ * depend on kind, metadata, id and finished. */
 MUST_CHECK int place_new(struct conn *conn, struct file *file,
 			 struct revealed *revealed);
 /* Writes an upload that became complete, with its new offset (file->offset, from
