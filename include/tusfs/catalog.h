@@ -85,7 +85,8 @@ MUST_CHECK int catalog_file_named(struct conn *conn, uint64_t parent, const char
 MUST_CHECK int catalog_name_taken(struct conn *conn, uint64_t parent, const char *name,
 				  bool *taken);
 
-/* The last num that a row was given; the next one is the one after it. */
+/* The last num that was used up; the next one is the one after it. A row uses one, and
+ * so does one that was not added since its name is taken. */
 MUST_CHECK int catalog_last_num(struct conn *conn, uint64_t *num);
 /* Adds a row for every member but `num`, which is set. Refusals: EXISTS (the name is
  * taken in that folder). */
@@ -103,8 +104,9 @@ MUST_CHECK int catalog_set_sha256(struct conn *conn, uint64_t num,
 				  const uint8_t sha256[32]);
 MUST_CHECK int catalog_set_broken(struct conn *conn, uint64_t num);
 MUST_CHECK int catalog_set_expires(struct conn *conn, uint64_t num, int64_t when);
-/* Sets `changed`, and `modified` as well when `modified` is given. Those who are
- * committed together with one that touched the same row just before leave its times. */
+/* Sets `changed`, and `modified` as well when `modified` is given, to `when`, or to
+ * when the transaction began if that is later. Of several calls in a row for one row,
+ * in one transaction, the first counts: each change of a batch has the same folder. */
 MUST_CHECK int catalog_touch(struct conn *conn, uint64_t num, int64_t when,
 			     bool modified);
 /* Removes the row and its attributes. */

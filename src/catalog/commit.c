@@ -4,6 +4,7 @@
  * another thread. */
 #include "commit.h"
 
+#include "tusfs/clock.h"
 #include "tusfs/fault_point.h"
 #include "tusfs/log.h"
 
@@ -103,6 +104,7 @@ static int begin(struct committer *committer, bool durable)
 
 	if (!r)
 		r = set_durable(committer, durable);
+	committer->conn->began = clock_now();
 	committer->conn->touched = 0;
 	return r ? r : run(committer->conn, STMT_BEGIN);
 }

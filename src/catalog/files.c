@@ -273,6 +273,9 @@ int catalog_touch(struct conn *conn, uint64_t num, int64_t when, bool modified)
 
 	if (again && (conn->touched_modified || !modified))
 		return 0;
+	/* also for those of the batch who come later, and began before it */
+	if (when < conn->began)
+		when = conn->began;
 	r = touch(conn, num, when, modified);
 	conn->touched = r ? 0 : num;
 	conn->touched_modified = modified;

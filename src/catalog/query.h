@@ -20,8 +20,9 @@ struct conn {
 	sqlite3_stmt *statements[STMT_COUNT];
 	struct catalog *catalog; /* whose pool it goes back to; NULL for the writer */
 	struct conn *next;	 /* in the pool */
-	/* The row that this transaction has given new times: each change of a batch
-	 * would give them to the same folder again. */
+	/* The writer's, of its transaction: when it began, and the last row to which
+	 * catalog_touch() gave new times. */
+	int64_t began;
 	uint64_t touched;
 	bool touched_modified; /* not only `changed` */
 };

@@ -30,12 +30,15 @@
 
 /* ---- what is in the socket ---- */
 
-/* Where MSG_PEEK begins from now on; it moves on by itself then (SO_PEEK_OFF,
- * socket(7)). Older kernels have this for Unix sockets only. */
-static bool look_from(const struct connection *connection, int offset)
+/* MSG_PEEK begins with the first byte in the socket, and from then on where the last
+ * one ended (SO_PEEK_OFF, socket(7)): after `answered` + `looked` bytes. Older kernels
+ * have this for Unix sockets only. */
+static bool look_from_start(const struct connection *connection)
 {
-	return setsockopt(connection->fd, SOL_SOCKET, SO_PEEK_OFF, &offset,
-			  sizeof(offset)) == 0;
+	static const int start = 0;
+
+	return setsockopt(connection->fd, SOL_SOCKET, SO_PEEK_OFF, &start,
+			  sizeof(start)) == 0;
 }
 
 static void note_answered(struct connection *connection, size_t size)
@@ -45,11 +48,11 @@ static void note_answered(struct connection *connection, size_t size)
 }
 
 /* Takes all that was answered out of the socket, so that the next look begins with the
- * first byte that was not. It was there, so it is there; false when the connection has
- * failed. */
+ * first byte that was not. False when the connection has failed, and only then: the
+ * bytes were there. */
 static bool take_out(struct connection *connection)
 {
-	char dropped[JOB_BYTES];
+	char dropped[2 * ANSWERED_MAX];
 	size_t left = connection->answered;
 
 	if (left)
@@ -62,7 +65,8 @@ static bool take_out(struct connection *connection)
 			return false;
 		left -= (size_t)n;
 	}
-	if (connection->looked && connection->moves && !look_from(connection, 0))
+	if (connection->looked && connection->peek_moves &&
+	    !look_from_start(connection))
 		return false;
 	connection->looked = 0;
 	return true;
@@ -72,7 +76,7 @@ static bool take_out(struct connection *connection)
  */
 static ssize_t look(struct connection *connection, char bytes[JOB_BYTES])
 {
-	bool rewinds = connection->looked || !connection->moves;
+	bool rewinds = connection->looked || !connection->peek_moves;
 	ssize_t n;
 
 	if ((rewinds || connection->answered > ANSWERED_MAX) && !take_out(connection))
@@ -146,7 +150,7 @@ void connection_open(struct front *front, int fd)
 		return;
 	}
 	connection->fd = fd;
-	connection->moves = look_from(connection, 0);
+	connection->peek_moves = look_from_start(connection);
 	connection->peer = peer_open(front->config.peers, fd, PEER_LIGHT);
 	front->count++;
 	event.data.ptr = connection;
@@ -175,8 +179,9 @@ static void answer_one(struct front *front, struct job *job)
 
 	connection->job = NULL;
 	connection->looked -= job->size;
-	note_answered(connection, connection->answered + job->size);
+	/* in this order: it must not seem to have been idle for long */
 	peer_enter(connection->peer, PEER_WAITING);
+	note_answered(connection, connection->answered + job->size);
 	if (!send_text(connection, &job->request.text))
 		finish(front, connection);
 	else if (connection->more)

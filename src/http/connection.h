@@ -14,7 +14,7 @@ struct connection {
 	struct connections *list;
 	int fd;
 	struct peer *peer;
-	bool moves;	  /* MSG_PEEK begins where the last one ended */
+	bool peek_moves;  /* MSG_PEEK begins where the last one ended */
 	size_t answered;  /* so many bytes of answered requests are still in the socket
 			   */
 	size_t looked;	  /* and so many behind them were looked at */

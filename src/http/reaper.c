@@ -94,6 +94,13 @@ static int older(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/* One that keeps much memory, and may not just be about to be used again. */
+static bool is_burden(const struct peer *peer, int64_t now)
+{
+	return peer->weight == PEER_HEAVY && atomic_load(&peer->served) &&
+	       now - atomic_load(&peer->since) >= REAPER_IDLE_MIN;
+}
+
 /* Idle connections that may be shed, the oldest first; how many. */
 static unsigned int find_idle(struct peers *peers, int64_t now, bool crowded,
 			      struct idle *idle)
@@ -101,14 +108,10 @@ static unsigned int find_idle(struct peers *peers, int64_t now, bool crowded,
 	unsigned int n = 0;
 
 	for (struct peer *peer = peers->first; peer; peer = peer->next) {
-		int64_t since = atomic_load(&peer->since);
-
 		if (!peer->doomed && atomic_load(&peer->phase) == PEER_WAITING &&
-		    (crowded ||
-		     (peer->weight == PEER_HEAVY && atomic_load(&peer->served) &&
-		      now - since >= REAPER_IDLE_MIN)) &&
-		    peer_silent(peer))
-			idle[n++] = (struct idle){peer, since};
+		    (crowded || is_burden(peer, now)) && peer_silent(peer))
+			/* asked last: it may have had an answer just now */
+			idle[n++] = (struct idle){peer, atomic_load(&peer->since)};
 	}
 	qsort(idle, n, sizeof(*idle), older);
 	return n;

@@ -111,10 +111,8 @@ static int write_out(struct upload_writer *writer, const void *bytes, size_t siz
 	bool stream = is_stream(writer);
 	int r = writer_take_blob(writer);
 
-	if (r) {
-		writer->failed = true;
+	if (r)
 		return r;
-	}
 	allocate_ahead(writer, size);
 	writer->unsynced = true;
 	r = stream ? blob_stream(writer->blob, bytes, size, writer->written)
@@ -138,9 +136,13 @@ static int write_out(struct upload_writer *writer, const void *bytes, size_t siz
 int writer_flush(struct upload_writer *writer)
 {
 	size_t size = writer->buffered;
+	int r;
 
 	if (writer->file.small || !size)
 		return 0;
+	r = writer_take_blob(writer);
+	if (r)
+		return r; /* they stay gathered */
 	writer->buffered = 0;
 	return write_out(writer, writer->buffer, size);
 }
@@ -229,6 +231,11 @@ static int checkpoint(struct upload_writer *writer)
 	if (now < writer->checkpoint)
 		return 0;
 	r = writer_flush(writer);
+	if (r < 0 && !writer->failed) {
+		/* no descriptor, or no memory: later there may be */
+		writer->checkpoint = now + CHECKPOINT_TIME;
+		return 0;
+	}
 	/* the last byte is the commit's: completing belongs at the end */
 	if (!r && (!writer->file.length_known || writer->written < writer->file.length))
 		r = writer_advance(writer, &outcome);

@@ -30,6 +30,7 @@ struct uploads {
 	struct recent *recent;
 	struct found *found;
 	atomic_uint writers;	    /* appends to blobs that run now */
+	uint64_t keep_open;	    /* so many may keep their blobs open */
 	uint64_t keep_bytes;	    /* what they may leave in the page cache together */
 	_Atomic uint64_t room_seen; /* free bytes of the disk, which hold for now... */
 	_Atomic int64_t room_until; /* ...until then (monotonic) */

@@ -161,15 +161,14 @@ static int walk_path(struct walk *walk, const char *metadata)
 /* Under the name that it wants, or one that is like it and free. */
 static int add_named(struct conn *conn, struct file *file)
 {
-	struct name wanted = {0};
-	int r = wanted_name(file, &wanted);
+	struct name wanted;
+	int r = wanted_name(file, &file->name);
 
-	if (r)
-		return r;
-	file->name = wanted;
-	r = catalog_add(conn, file); /* mostly it is free */
+	if (!r)
+		r = catalog_add(conn, file); /* mostly it is free */
 	if (r != REFUSED_EXISTS)
 		return r;
+	wanted = file->name;
 	r = free_name(conn, file->parent, &wanted, &file->name);
 	return r ? r : catalog_add(conn, file);
 }

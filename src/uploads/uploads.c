@@ -5,6 +5,7 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 /* What is left on the disk before nothing new is taken in: for the rows and folders
  * that come with it. */
@@ -95,6 +96,14 @@ static uint64_t bytes_to_keep(void)
 	return pages > 0 ? (uint64_t)pages * (uint64_t)size / 16 : 0;
 }
 
+/* Of the descriptors most are for connections, and for those who read. */
+static uint64_t blobs_to_keep_open(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : limit.rlim_cur / 8;
+}
+
 int uploads_open(const char *path, const struct uploads_config *config,
 		 struct uploads **uploads)
 {
@@ -104,6 +113,7 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	if (!made)
 		return failure(-ENOMEM, "open store");
 	made->config = *config;
+	made->keep_open = blobs_to_keep_open();
 	made->keep_bytes = bytes_to_keep();
 	pthread_mutex_init(&made->mutex, NULL);
 	pthread_rwlock_init(&made->observing, NULL);

@@ -48,21 +48,13 @@ static int declare_length(struct upload_writer *writer)
 	return 0;
 }
 
-/* Whether room for the whole is to be set aside. Not with the creation, which makes no
- * blob: uploads that never begin are the ones that nobody ends. */
-static bool reserves(const struct upload_writer *writer)
-{
-	return writer->uploads->config.reserve && writer->file.length_known &&
-	       !writer->file.small;
-}
-
 static int check_size(struct upload_writer *writer)
 {
 	const struct upload_append *append = &writer->append;
 	uint64_t end, max = writer->uploads->config.max_size;
 
 	if (!append->size_known)
-		return reserves(writer) ? 0 : check_room(writer->uploads, 0);
+		return writer_reserves(writer) ? 0 : check_room(writer->uploads, 0);
 	if (!append->size)
 		return 0;
 	if (__builtin_add_overflow(append->offset, append->size, &end) ||
@@ -70,8 +62,9 @@ static int check_size(struct upload_writer *writer)
 	    (writer->file.length_known && end > writer->file.length) ||
 	    (max && end > max))
 		return REFUSED_TOO_LARGE;
-	/* open_bytes() tells; what is set aside already is not to be had twice */
-	return reserves(writer) ? 0 : check_room(writer->uploads, append->size);
+	/* writer_open_bytes() tells; what is set aside already is not to be had twice
+	 */
+	return writer_reserves(writer) ? 0 : check_room(writer->uploads, append->size);
 }
 
 static int check_request(struct upload_writer *writer)
@@ -84,101 +77,6 @@ static int check_request(struct upload_writer *writer)
 		return REFUSED_OFFSET;
 	r = declare_length(writer);
 	return r ? r : check_size(writer);
-}
-
-/* An empty blob may be there already, with room set aside. */
-static int open_or_create(struct store *store, uint64_t num, struct blob **blob)
-{
-	int r = blob_open(store, num, blob);
-
-	return r == REFUSED_NOT_FOUND ? blob_create(store, num, blob) : r;
-}
-
-int writer_take_blob(struct upload_writer *writer)
-{
-	struct store *store = writer->uploads->store;
-	uint64_t num = writer->file.num;
-	int r;
-
-	if (writer->blob)
-		return 0;
-	r = writer->written ? blob_open(store, num, &writer->blob)
-			    : open_or_create(store, num, &writer->blob);
-	if (r == REFUSED_NOT_FOUND)
-		return mark_broken(writer->uploads, &writer->file,
-				   "its blob is missing");
-	return r;
-}
-
-void writer_let_blob_go(struct upload_writer *writer)
-{
-	if (durable_always(writer->uploads))
-		writer->blob = blob_unref(writer->blob);
-}
-
-/* Opens the blob, with nothing in it behind what was `written`: what a refused or
- * broken append left. */
-static int open_blob(struct upload_writer *writer)
-{
-	uint64_t end = writer->written, size;
-	int r = writer_take_blob(writer);
-
-	if (!r)
-		r = blob_size(writer->blob, &size);
-	if (r)
-		return r;
-	if (size < end)
-		return mark_broken(writer->uploads, &writer->file,
-				   "its blob is too short");
-	return size > end ? blob_cut(writer->blob, end) : 0;
-}
-
-static int load_body(struct upload_writer *writer)
-{
-	SCOPED(conn_release)
-	struct conn *conn = catalog_reader(writer->uploads->catalog);
-	SCOPED(scoped_free) uint8_t *bytes = NULL;
-	size_t size = 0;
-	int r = catalog_body(conn, writer->file.num, &bytes, &size);
-
-	if (r && r != REFUSED_NOT_FOUND)
-		return r;
-	if (size < writer->file.offset || size > writer->file.length)
-		return writer->append.at_once
-			       ? REFUSED_BUSY
-			       : mark_broken(writer->uploads, &writer->file,
-					     "its bytes are missing from the catalog");
-	if (size)
-		memcpy(writer->buffer, bytes, size);
-	writer->buffered = size;
-	return 0;
-}
-
-static int reserve(struct upload_writer *writer)
-{
-	if (!reserves(writer))
-		return 0;
-	writer->allocated = UINT64_MAX;
-	return blob_reserve(writer->blob, 0, writer->file.length);
-}
-
-static int open_bytes(struct upload_writer *writer, uint64_t end)
-{
-	int r;
-
-	if (file_is_complete(&writer->file))
-		return 0; /* there is nothing to append */
-	if (!writer->file.small) {
-		writer->in_blob = writer->unsynced = true;
-		writer->written = writer->pushed = end;
-		r = open_blob(writer);
-		/* what a crash left is taken over as it is */
-		return r || end > writer->start ? r : reserve(writer);
-	}
-	writer->buffer = malloc(writer->file.length);
-	if (!writer->buffer)
-		return failure(-ENOMEM, "append");
-	return writer->file.offset ? load_body(writer) : 0;
 }
 
 /* The digest of the whole is carried along if the bytes before this append, up to
@@ -223,7 +121,7 @@ static int begin(struct upload_writer *writer, struct upload_id id, uint64_t ado
 		return r;
 	writer->start = writer->file.offset;
 	end = adopt > writer->start ? adopt : writer->start;
-	r = open_bytes(writer, end);
+	r = writer_open_bytes(writer, end);
 	if (!r)
 		r = open_digests(writer, end);
 	if (r)
@@ -231,7 +129,6 @@ static int begin(struct upload_writer *writer, struct upload_id id, uint64_t ado
 	if (writer->in_blob)
 		writer->slot = journal_begin(writer->uploads->journal, writer->file.num,
 					     writer->start);
-	writer_let_blob_go(writer);
 	writer->began = clock_monotonic();
 	writer->checkpoint = writer->began + CLOCK_SECOND;
 	return 0;
@@ -316,7 +213,7 @@ static int sync_bytes(struct upload_writer *writer)
 
 	if (!r)
 		r = blob_sync(writer->blob);
-	writer->unsynced = r;
+	writer->unsynced = r != 0;
 	if (!r) {
 		writer_let_blob_go(writer);
 		return 0;
@@ -374,7 +271,7 @@ void writer_discard(struct upload_writer *writer)
 	 * the cut gave back, unless that succeeds now */
 	if (writer->in_blob &&
 	    (writer_take_blob(writer) || blob_cut(writer->blob, committed) ||
-	     reserve(writer) < 0))
+	     writer_reserve(writer) < 0))
 		return;
 	writer->written = committed;
 }
@@ -452,8 +349,10 @@ int upload_writer_cut(struct upload_writer *writer, struct file *file)
 
 	if (file_is_complete(&writer->file))
 		return end(writer, &outcome, 0, file);
-	if (!writer->failed && writer_flush(writer))
+	if (!writer->file.small && (writer->failed || writer_flush(writer))) {
 		writer->failed = true; /* logged; what was written before is kept */
+		writer->buffered = 0;
+	}
 	if (writer->append.checked)
 		r = REFUSED_CHECKSUM;
 	if (!r)

@@ -1,4 +1,5 @@
-/* An append in progress: what writer.c (begin and end) and append.c (bytes) share. */
+/* An append in progress: what writer.c (begin and end), hold.c (where its bytes are)
+ * and append.c (bytes) share. */
 #ifndef TUSFS_UPLOADS_WRITER_H
 #define TUSFS_UPLOADS_WRITER_H
 
@@ -14,9 +15,9 @@ struct upload_writer {
 	struct upload_append append;
 	struct file file;  /* as committed; owned */
 	uint64_t start;	   /* file.offset when the append began */
-	bool in_blob;	   /* and not small, nor complete */
+	bool in_blob;	   /* it was neither small nor complete when this began */
 	struct blob *blob; /* NULL while it is not needed: see writer_take_blob() */
-	bool unsynced;	   /* there may be something of it to sync */
+	bool unsynced;	   /* bytes or its name, also what was left before this began */
 	uint64_t written;  /* bytes in the blob, from the start of the upload */
 	uint8_t *buffer;   /* gathered bytes; of a small upload, all of it */
 	size_t buffered;
@@ -39,13 +40,28 @@ struct upload_writer {
 
 /* Where the next byte goes, from the start of the upload. */
 uint64_t writer_position(const struct upload_writer *writer);
-/* Opens the blob of an append that is `in_blob`, unless it is open. A slow upload waits
- * for its next bytes nearly all of the time, and ten thousand of them need not have a
- * descriptor each for that. Refusals: GONE. */
+
+/* ---- hold.c ---- */
+
+/* Opens the blob of an append that is `in_blob`, unless it is open. Refusals: GONE. */
 MUST_CHECK int writer_take_blob(struct upload_writer *writer);
-/* Closes it, if the sync level leaves nothing written that is not synced: what failed
- * to be written out later would be told to nobody. */
+/* For when all that was written to it is synced: closes it where many uploads run. A
+ * slow one waits for its next bytes nearly all of the time, and ten thousand need not
+ * have a descriptor each for that. Where the sync level leaves anything unsynced it
+ * stays open: that it could not be written out later would be told to nobody. */
 void writer_let_blob_go(struct upload_writer *writer);
+/* Whether room for the whole is to be set aside. Not with the creation, which makes no
+ * blob: uploads that never begin are the ones that nobody ends. */
+bool writer_reserves(const struct upload_writer *writer);
+/* Sets it aside, if so. Refusals: NO_SPACE. */
+MUST_CHECK int writer_reserve(struct upload_writer *writer);
+/* Makes the bytes ready that the append goes on from: `end` of them, more than were
+ * committed where a crash left some. Refusals: GONE, NO_SPACE, BUSY (`at_once`, and
+ * they are not there yet). */
+MUST_CHECK int writer_open_bytes(struct upload_writer *writer, uint64_t end);
+
+/* ---- the others ---- */
+
 /* Writes what was gathered. */
 MUST_CHECK int writer_flush(struct upload_writer *writer);
 /* Before `file` is released. */

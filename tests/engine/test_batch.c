@@ -8,11 +8,20 @@
 #include <string.h>
 
 static struct catalog *catalog;
+static int64_t now; /* when every transaction begins */
+
+int64_t __wrap_clock_now(void);
+
+int64_t __wrap_clock_now(void)
+{
+	return now;
+}
 
 static void setup(void)
 {
 	SCOPED(scoped_free) char *path = NULL;
 
+	now = 50;
 	temp_dir_setup();
 	path = temp_dir_join("catalog.db");
 	ck_assert_int_eq(catalog_open(path, &catalog), 0);
@@ -85,6 +94,17 @@ START_TEST(a_folder_that_only_changed_can_still_be_modified)
 }
 END_TEST
 
+/* One who waited for long must not date back what others of its batch do. */
+START_TEST(times_are_not_before_their_batch)
+{
+	struct touching touchings[] = {{100, true, 0}, {260, true, 0}};
+
+	now = 250;
+	commit(touchings, 2);
+	expect_times(250, 250);
+}
+END_TEST
+
 START_TEST(the_next_batch_gives_new_times)
 {
 	struct touching first = {100, true, 0}, second = {200, false, 0};
@@ -152,6 +172,7 @@ int main(void)
 	const TTest *tests[] = {
 		a_batch_gives_a_folder_its_times_once,
 		a_folder_that_only_changed_can_still_be_modified,
+		times_are_not_before_their_batch,
 		the_next_batch_gives_new_times,
 		times_that_a_refusal_took_back_are_given_by_the_next,
 		a_refusal_in_between_leaves_the_times_of_the_others,

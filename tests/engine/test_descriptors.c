@@ -1,6 +1,6 @@
-/* An append to a blob has a descriptor only while it is used, where nothing that it
- * wrote is left unsynced in between. Time is the test's, so that it says when an append
- * is committed on its way. */
+/* Where many uploads run, an append to a blob has a descriptor only while it is used,
+ * if nothing that it wrote is left unsynced in between. Two are many here; and time is
+ * the test's, so that it says when an append is committed on its way. */
 #include "engine.h"
 #include "run.h"
 
@@ -13,21 +13,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define LONG  (1024 * 1024) /* not small: it has a blob */
 #define PIECE 1000	    /* gathered, until it is time to commit */
 
 static _Atomic int64_t now;
-static int open_error; /* what blob_open() fails with; 0: it does not */
+static rlim_t descriptors; /* that the process may have */
+static int open_error;	   /* what blob_open() fails with; 0: it does not */
 static int syncs;
 static uint8_t *bytes; /* LONG of them */
+/* An append that is there all the time. */
+static struct file first;
+static struct upload_writer *begun_first;
 
 int64_t __wrap_clock_monotonic(void);
 int __real_blob_open(struct store *store, uint64_t num, struct blob **blob);
 int __wrap_blob_open(struct store *store, uint64_t num, struct blob **blob);
 int __real_blob_sync(struct blob *blob);
 int __wrap_blob_sync(struct blob *blob);
+
+typedef int get_limit(__rlimit_resource_t resource, struct rlimit *limit);
+
+/* Large file support renames it on some machines: either name is wrapped. */
+#define WRAP_LIMIT(name)                                                               \
+	get_limit __real_##name, __wrap_##name;                                        \
+	int __wrap_##name(__rlimit_resource_t resource, struct rlimit *limit)          \
+	{                                                                              \
+		int r = __real_##name(resource, limit);                                \
+                                                                                       \
+		if (resource == RLIMIT_NOFILE)                                         \
+			limit->rlim_cur = descriptors;                                 \
+		return r;                                                              \
+	}
+
+WRAP_LIMIT(getrlimit)
+WRAP_LIMIT(getrlimit64)
 
 int64_t __wrap_clock_monotonic(void)
 {
@@ -49,12 +71,24 @@ static void setup(void)
 {
 	atomic_store(&now, CLOCK_SECOND);
 	open_error = syncs = 0;
+	descriptors = 4; /* only who is alone keeps its blob open */
 	engine_setup();
 	bytes = engine_noise(LONG, 1);
+	first = engine_create(FILE_PLAIN, "first", LONG);
+	begun_first = engine_begin(&first, 0);
+}
+
+static void end_first(void)
+{
+	if (begun_first)
+		engine_cut(begun_first, 0);
+	begun_first = NULL;
 }
 
 static void teardown(void)
 {
+	end_first();
+	file_release(&first);
 	free(bytes);
 	engine_teardown();
 }
@@ -67,6 +101,7 @@ static bool is_blob(const char *descriptor)
 	return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/blobs/");
 }
 
+/* Beside the first one's. */
 static int blobs_open(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -76,7 +111,7 @@ static int blobs_open(void)
 	for (struct dirent *entry; (entry = readdir(dir));)
 		count += is_blob(entry->d_name);
 	closedir(dir);
-	return count;
+	return count - (begun_first != NULL);
 }
 
 static void pass_time(void)
@@ -128,6 +163,7 @@ START_TEST(what_is_not_synced_stays_open)
 		struct file file;
 		struct upload_writer *writer;
 
+		end_first();
 		engine_close();
 		engine_config.sync = levels[i];
 		engine_open();
@@ -193,21 +229,70 @@ START_TEST(an_empty_blob_is_synced_before_its_upload_is_complete)
 }
 END_TEST
 
-START_TEST(without_a_descriptor_the_append_ends_with_what_was_committed)
+START_TEST(few_uploads_keep_their_descriptors)
+{
+	struct file file;
+	struct upload_writer *writer;
+
+	end_first();
+	engine_close();
+	descriptors = 8;
+	engine_open();
+	file = engine_create(FILE_PLAIN, "x", LONG);
+	writer = engine_begin(&file, 0);
+	ck_assert_int_eq(blobs_open(), 1);
+	ck_assert_int_eq(put_late(writer, 0), 0);
+	expect_offset(&file, PIECE);
+	ck_assert_int_eq(blobs_open(), 1);
+	engine_cut(writer, PIECE);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(without_a_descriptor_an_append_waits_for_one)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", LONG);
 	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put_late(writer, 0), 0);
 	open_error = -EMFILE;
-	ck_assert_int_eq(put_late(writer, PIECE), -EMFILE);
-	engine_cut(writer, PIECE);
+	ck_assert_int_eq(put_late(writer, PIECE), 0);
+	expect_offset(&file, PIECE);
 	open_error = 0;
-	writer = engine_begin(&file, PIECE);
-	ck_assert_int_eq(upload_writer_put(writer, bytes + PIECE, LONG - PIECE), 0);
+	ck_assert_int_eq(put_late(writer, 2 * PIECE), 0);
+	expect_offset(&file, 3 * PIECE);
+	ck_assert_int_eq(upload_writer_put(writer, bytes + 3 * PIECE, LONG - 3 * PIECE),
+			 0);
 	engine_commit(writer, LONG);
 	engine_expect(file.num, bytes, LONG);
 	file_release(&file);
+}
+END_TEST
+
+/* Its memory is full, or its client is gone: what it has is kept if one comes in time.
+ */
+START_TEST(an_append_that_waits_too_long_ends_with_what_can_be_written)
+{
+	static const int ends[] = {0, -EMFILE};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct file file = engine_create(FILE_PLAIN, "x", LONG);
+		struct upload_writer *writer = engine_begin(&file, 0);
+		uint64_t at = PIECE;
+		int r = 0;
+
+		ck_assert_int_eq(put_late(writer, 0), 0);
+		open_error = -EMFILE;
+		while (!r && at < LONG / 2) {
+			r = upload_writer_put(writer, bytes + at, PIECE);
+			at += PIECE;
+		}
+		ck_assert_int_eq(r, -EMFILE);
+		open_error = ends[i];
+		engine_cut(writer, open_error ? PIECE : PIECE + 256 * 1024);
+		open_error = 0;
+		file_release(&file);
+	}
 }
 END_TEST
 
@@ -252,7 +337,9 @@ int main(void)
 		bytes_that_were_written_stay_open_until_they_are_synced,
 		what_is_synced_is_not_synced_again,
 		an_empty_blob_is_synced_before_its_upload_is_complete,
-		without_a_descriptor_the_append_ends_with_what_was_committed,
+		few_uploads_keep_their_descriptors,
+		without_a_descriptor_an_append_waits_for_one,
+		an_append_that_waits_too_long_ends_with_what_can_be_written,
 		a_blob_that_is_gone_in_between_breaks_its_upload,
 		what_was_let_go_of_is_read_again_for_a_late_checksum,
 	};
