@@ -318,7 +318,7 @@ def all_rows(quick):
         "head-local": Requests("HEAD, 16 connections, Unix sockets", "head", 16, heads, 35,
                                local=True),
         "finals": Finals(64, 2) if quick else Finals(2048, 5),
-        "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=2 if quick else 10),
+        "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=2 if quick else 25),
         "slow-disk": SlowDisk(9 if quick else 12),
         "catalog": Catalog((20000,) if quick else (1000000, 5000000), heads // 10),
         "reads": Reads(128, 300) if quick else Reads(1024, 3000),
