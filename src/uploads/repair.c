@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define REPAIR_BATCH  256
-#define LOST_ROWS_MAX 16384 /* half of them, where each had a name that was taken */
+#define LOST_ROWS_MAX 16384 /* in numbers: a row whose name was taken used two */
 
 /* ---- after a mere crash of the process: its writers' bytes are still there ---- */
 

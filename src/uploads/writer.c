@@ -7,7 +7,6 @@
 #include "tusfs/metadata.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* ---- begin ---- */
 

@@ -3,9 +3,11 @@
  * the test's, so that it says when an append is committed on its way. */
 #include "engine.h"
 #include "run.h"
+#include "temp_dir.h"
 
 #include "tusfs/clock.h"
 #include "tusfs/store.h"
+#include "tusfs/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -154,28 +156,70 @@ START_TEST(a_slow_append_has_a_descriptor_only_while_it_writes)
 }
 END_TEST
 
+/* An append that keeps its blob open, though all that came was committed. */
+static void expect_kept_open(void)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	ck_assert_int_eq(blobs_open(), 1);
+	ck_assert_int_eq(put_late(writer, 0), 0);
+	expect_offset(&file, PIECE);
+	ck_assert_int_eq(blobs_open(), 1);
+	engine_cut(writer, PIECE);
+	file_release(&file);
+}
+
+static void reopen(void)
+{
+	end_first();
+	engine_close();
+	engine_open();
+}
+
 /* What the kernel fails to write out later is told to who has the file open. */
 START_TEST(what_is_not_synced_stays_open)
 {
 	static const enum sync_level levels[] = {SYNC_FINISH, SYNC_NEVER};
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		struct file file;
-		struct upload_writer *writer;
-
-		end_first();
-		engine_close();
 		engine_config.sync = levels[i];
-		engine_open();
-		file = engine_create(FILE_PLAIN, "x", LONG);
-		writer = engine_begin(&file, 0);
-		ck_assert_int_eq(blobs_open(), 1);
-		ck_assert_int_eq(put_late(writer, 0), 0);
-		expect_offset(&file, PIECE);
-		ck_assert_int_eq(blobs_open(), 1);
-		engine_cut(writer, PIECE);
-		file_release(&file);
+		reopen();
+		expect_kept_open();
 	}
+}
+END_TEST
+
+/* As a crash leaves it: what comes behind the offset is cut off, in the page that has
+ * the last bytes before it. */
+START_TEST(a_blob_that_was_cut_stays_open_until_it_is_synced)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_free) char *place = NULL;
+	struct upload_writer *writer;
+
+	ck_assert_int_gt(asprintf(&place, "blobs/%02x/%016llx",
+				  (unsigned int)(file.num & 0xff),
+				  (unsigned long long)file.num),
+			 0);
+	path = temp_dir_join(place);
+	engine_append(file.id, 0, bytes, PIECE);
+	ck_assert_int_eq(truncate(path, 2 * PIECE), 0);
+	writer = engine_begin(&file, PIECE);
+	ck_assert_int_eq(blobs_open(), 1);
+	ck_assert_int_eq(put_late(writer, PIECE), 0);
+	ck_assert_int_eq(blobs_open(), 0);
+	engine_cut(writer, 2 * PIECE);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(few_uploads_keep_their_descriptors)
+{
+	descriptors = 8;
+	reopen();
+	expect_kept_open();
 }
 END_TEST
 
@@ -225,26 +269,6 @@ START_TEST(an_empty_blob_is_synced_before_its_upload_is_complete)
 	ck_assert_int_eq(syncs, 1);
 	engine_expect(file.num, "", 0);
 	file_release(&found);
-	file_release(&file);
-}
-END_TEST
-
-START_TEST(few_uploads_keep_their_descriptors)
-{
-	struct file file;
-	struct upload_writer *writer;
-
-	end_first();
-	engine_close();
-	descriptors = 8;
-	engine_open();
-	file = engine_create(FILE_PLAIN, "x", LONG);
-	writer = engine_begin(&file, 0);
-	ck_assert_int_eq(blobs_open(), 1);
-	ck_assert_int_eq(put_late(writer, 0), 0);
-	expect_offset(&file, PIECE);
-	ck_assert_int_eq(blobs_open(), 1);
-	engine_cut(writer, PIECE);
 	file_release(&file);
 }
 END_TEST
@@ -313,15 +337,54 @@ END_TEST
 /* A checksum that only the trailer tells is computed from what is in the blob. */
 START_TEST(what_was_let_go_of_is_read_again_for_a_late_checksum)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct file file = engine_create(FILE_PLAIN, "x", LONG), found;
 	struct upload_writer *writer = engine_begin(&file, 0);
 	struct checksum checksum = {.algorithm = DIGEST_SHA1};
-	struct file found;
 
-	ck_assert_int_eq(digest_once(DIGEST_SHA1, bytes, LONG, checksum.bytes), 0);
-	ck_assert_int_eq(upload_writer_put(writer, bytes, LONG - PIECE), 0);
-	ck_assert_int_eq(put_late(writer, LONG - PIECE), 0);
+	ck_assert_int_eq(
+		digest_once(DIGEST_SHA1, bytes, LONG / 2 + PIECE, checksum.bytes), 0);
+	ck_assert_int_eq(upload_writer_put(writer, bytes, LONG / 2), 0);
+	ck_assert_int_eq(put_late(writer, LONG / 2), 0);
+	ck_assert_int_eq(blobs_open(), 0);
 	ck_assert_int_eq(upload_writer_commit(writer, &checksum, &found), 0);
+	upload_writer_free(writer);
+	ck_assert_uint_eq(found.offset, LONG / 2 + PIECE);
+	file_release(&found);
+	file_release(&file);
+}
+END_TEST
+
+/* An upload of unknown length whose metadata promises the sha1 of the bytes. */
+static struct file create_promising(void)
+{
+	char value[64] = "sha1:", metadata[128] = "checksum ";
+	struct upload_request request = {.kind = FILE_PLAIN, .metadata = metadata};
+	uint8_t sha1[DIGEST_MAX_BYTES];
+	struct file file;
+
+	ck_assert_int_eq(digest_once(DIGEST_SHA1, bytes, LONG, sha1), 0);
+	text_to_hex(sha1, digest_size(DIGEST_SHA1), value + strlen(value));
+	text_to_base64((const uint8_t *)value, strlen(value),
+		       metadata + strlen(metadata));
+	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
+	return file;
+}
+
+/* After a restart no digest is carried along; and the append that tells the length has
+ * no bytes to write, so that its blob is not open for those. */
+START_TEST(a_closed_blob_is_read_for_the_promised_checksum)
+{
+	struct upload_append append = {
+		.offset = LONG, .declares_length = true, .length = LONG};
+	struct file file = create_promising(), found;
+	struct upload_writer *writer;
+
+	engine_append(file.id, 0, bytes, LONG);
+	reopen();
+	begun_first = engine_begin(&first, 0);
+	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
+	ck_assert_int_eq(blobs_open(), 0);
+	ck_assert_int_eq(upload_writer_commit(writer, NULL, &found), 0);
 	upload_writer_free(writer);
 	ck_assert(file_is_complete(&found));
 	file_release(&found);
@@ -338,10 +401,12 @@ int main(void)
 		what_is_synced_is_not_synced_again,
 		an_empty_blob_is_synced_before_its_upload_is_complete,
 		few_uploads_keep_their_descriptors,
+		a_blob_that_was_cut_stays_open_until_it_is_synced,
 		without_a_descriptor_an_append_waits_for_one,
 		an_append_that_waits_too_long_ends_with_what_can_be_written,
 		a_blob_that_is_gone_in_between_breaks_its_upload,
 		what_was_let_go_of_is_read_again_for_a_late_checksum,
+		a_closed_blob_is_read_for_the_promised_checksum,
 	};
 
 	return RUN_TESTS(tests, setup, teardown);

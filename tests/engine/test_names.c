@@ -132,6 +132,30 @@ START_TEST(folders_come_from_the_relative_path)
 }
 END_TEST
 
+START_TEST(an_upload_completes_in_its_folder_wherever_that_has_moved)
+{
+	struct file first = create_at("d/a", 1), file = create_at("d/b", 3), folder;
+	struct upload_writer *writer;
+	SCOPED(scoped_free) char *path = NULL;
+	uint64_t replaced;
+
+	engine_append(first.id, 0, "a", 1);
+	writer = engine_begin(&file, 0);
+	ck_assert_int_eq(upload_writer_put(writer, "abc", 3), 0);
+	ck_assert_int_eq(uploads_rename(engine, FILE_NUM_TREE, "d", FILE_NUM_TREE, "e",
+					0, &replaced),
+			 0);
+	engine_commit(writer, 3);
+	ck_assert_int_eq(uploads_tree_path(engine, file.num, &path), 0);
+	ck_assert_str_eq(path, "e/b");
+	folder = look(FILE_NUM_TREE, "e");
+	ck_assert(folder.shown && !folder.arriving);
+	file_release(&folder);
+	file_release(&first);
+	file_release(&file);
+}
+END_TEST
+
 START_TEST(folders_that_nobody_sees_go_with_their_last_upload)
 {
 	struct file one = create_at("p/q/one", 3), two = create_at("p/two", 3), p;
@@ -175,6 +199,7 @@ int main(void)
 		thousands_of_equal_names_are_all_different,
 		a_partial_upload_is_named_by_its_id_in_a_folder_of_its_own,
 		folders_come_from_the_relative_path,
+		an_upload_completes_in_its_folder_wherever_that_has_moved,
 		folders_that_nobody_sees_go_with_their_last_upload,
 		a_folder_makes_way_for_a_file_that_has_its_name,
 	};
