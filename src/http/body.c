@@ -4,18 +4,29 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 /* A rest of a body that is worth reading to keep the connection. */
 #define SWALLOW_MAX (64 * 1024)
 /* A rest of a body that is read past libmicrohttpd. Its pieces are at most half of a
- * connection's memory, which every idle connection pays for; 16 streams that come in
- * blocks of this size are a quarter faster. The library cannot be told, so the
- * connection ends with the answer: at this size a client does not notice, while one
- * that sends chunks of some MiB keeps its connection. */
+ * connection's memory, which every idle connection pays for. The library cannot be
+ * told, so the connection ends with the answer: at this size a client does not notice,
+ * while one that sends chunks of some MiB keeps its connection. */
 #define BY_HAND_MIN (32 * 1024 * 1024)
-#define BLOCK_BYTES (512 * 1024)
+/* Such a body is read in blocks, the larger the fewer there are to share this. More
+ * than the largest is slower again. */
+#define BLOCKS_BYTES (16 * 1024 * 1024)
+#define BLOCK_MIN    (512 * 1024)
+#define BLOCK_MAX    (2 * 1024 * 1024)
+/* To be woken for each packet costs a fast client and us more than its bytes do. Who
+ * sends this part of a block at a time is waited for until there is a whole one
+ * (SO_RCVLOWAT, socket(7)), but no longer than this, in milliseconds. */
+#define FAST_PART 8
+#define PATIENCE  20
+
+static atomic_uint readings; /* bodies that are read by hand now */
 
 void body_take(struct request *request, const void *bytes, size_t size)
 {
@@ -34,15 +45,16 @@ bool body_can_swallow(const struct request *request)
 	       request->expected - request->taken <= SWALLOW_MAX;
 }
 
-/* Waits until there is something to read; what poll() says of the socket, or 0. */
-static short wait_for_input(struct request *request)
+/* Waits until there is something to read, for `timeout` milliseconds at most, or
+ * without end when it is -1; what poll() says of the socket, or 0. */
+static short wait_for_input(struct request *request, int timeout)
 {
 	struct pollfd wait = {.fd = peer_fd(request->peer),
 			      .events = POLLIN | POLLRDHUP};
 	int r;
 
 	do
-		r = poll(&wait, 1, -1);
+		r = poll(&wait, 1, timeout);
 	while (r < 0 && errno == EINTR);
 	return r > 0 ? wait.revents : 0;
 }
@@ -87,37 +99,94 @@ static enum MHD_Result end_by_hand(struct request *request)
 	return MHD_NO;
 }
 
-/* Takes what is there before it waits: a fast client has sent more by then. False when
- * nothing more comes. */
-static bool take_or_wait(struct request *request, void *block)
-{
-	enum came came = take_waiting(request, block, BLOCK_BYTES);
+/* A body that is read by hand. */
+struct reading {
+	struct request *request;
+	void *block;
+	size_t size;  /* of the block */
+	bool patient; /* waits until the socket has as much */
+};
 
-	return came == CAME_SOME || (came == CAME_NOTHING && wait_for_input(request));
+/* The block is a mapping of its own, so that a slow body costs the pages that it fills,
+ * and an ended one none. */
+static bool begin_reading(struct reading *reading)
+{
+	unsigned int sharers = atomic_fetch_add(&readings, 1) + 1;
+
+	reading->size = BLOCKS_BYTES / sharers;
+	if (reading->size > BLOCK_MAX)
+		reading->size = BLOCK_MAX;
+	if (reading->size < BLOCK_MIN)
+		reading->size = BLOCK_MIN;
+	reading->block = mmap(NULL, reading->size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (reading->block != MAP_FAILED) {
+		madvise(reading->block, reading->size, MADV_NOHUGEPAGE);
+		return true;
+	}
+	atomic_fetch_sub(&readings, 1);
+	return false;
+}
+
+static void end_reading(struct reading *reading)
+{
+	munmap(reading->block, reading->size);
+	atomic_fetch_sub(&readings, 1);
+}
+
+/* Where the socket cannot do it, a wait only ends sooner. */
+static void be_patient(struct reading *reading, bool patient)
+{
+	int bytes = patient ? (int)reading->size : 1;
+
+	if (reading->patient == patient)
+		return;
+	reading->patient = patient;
+	setsockopt(peer_fd(reading->request->peer), SOL_SOCKET, SO_RCVLOWAT, &bytes,
+		   sizeof(bytes));
+}
+
+/* Takes what is there before it waits: a client may have sent more by then. False when
+ * nothing more comes. */
+static bool take_or_wait(struct reading *reading)
+{
+	struct request *request = reading->request;
+	uint64_t before = request->taken;
+	enum came came;
+
+	if (reading->patient && !wait_for_input(request, PATIENCE))
+		be_patient(reading, false);
+	came = take_waiting(request, reading->block, reading->size);
+	if (request->expected - request->taken < reading->size)
+		be_patient(reading, false);
+	else if (request->taken - before >= reading->size / FAST_PART)
+		be_patient(reading, true);
+	if (came == CAME_NOTHING && !reading->patient)
+		return wait_for_input(request, -1);
+	return came != CAME_END;
 }
 
 /* Reads to the end of the body, or until it is clear that the rest is not wanted. */
-static void receive_all(struct request *request, void *block)
+static void receive_all(struct reading *reading)
 {
+	struct request *request = reading->request;
+
 	while (request->taken < request->expected && !request->failed) {
 		if (request_answered(request) && !body_can_swallow(request))
 			return;
-		if (!take_or_wait(request, block))
+		if (!take_or_wait(reading))
 			return;
 	}
 }
 
-/* Its own mapping, so that a slow body costs the pages that it fills, and an ended one
- * none. */
 static enum MHD_Result receive_by_hand(struct request *request)
 {
-	void *block = mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct reading reading = {.request = request};
 
-	if (block == MAP_FAILED)
+	if (!begin_reading(&reading))
 		return MHD_YES; /* the library goes on, more slowly */
-	receive_all(request, block);
-	munmap(block, BLOCK_BYTES);
+	receive_all(&reading);
+	end_reading(&reading);
 	return end_by_hand(request);
 }
 
@@ -131,7 +200,7 @@ enum MHD_Result body_await(struct request *request)
 	if (request->expected - request->taken >= BY_HAND_MIN &&
 	    !request_answered(request))
 		return receive_by_hand(request);
-	found = wait_for_input(request);
+	found = wait_for_input(request, -1);
 	if (found && !(found & (POLLRDHUP | POLLHUP | POLLERR)))
 		return MHD_YES;
 	drain(request);

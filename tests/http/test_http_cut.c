@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define BODY "0123456789abcdefghij"
 
@@ -102,6 +104,62 @@ START_TEST(a_large_body_that_breaks_off_is_kept_to_its_last_byte)
 	shutdown(fd, SHUT_WR);
 	ck_assert(client_closed(fd));
 	ck_assert_uint_eq(head_offset(path), size);
+}
+END_TEST
+
+/* How much the server's socket has to have before its owner is woken. */
+static int low_water(int server_fd)
+{
+	int bytes = 0;
+	socklen_t size = sizeof(bytes);
+
+	ck_assert_int_eq(getsockopt(server_fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &size),
+			 0);
+	return bytes;
+}
+
+/* Sends pieces until the server waits for whole blocks; how many bytes that were. */
+static size_t send_until_blocks(int fd, int server_fd)
+{
+	enum { PIECE = 1 << 20, PIECES_MAX = 90 };
+	SCOPED(scoped_free) char *piece = calloc(1, PIECE);
+	size_t sent = 0;
+
+	ck_assert_ptr_nonnull(piece);
+	while (low_water(server_fd) == 1) {
+		ck_assert_uint_lt(sent, (size_t)PIECES_MAX * PIECE);
+		ck_assert(client_send(fd, piece, PIECE));
+		sent += PIECE;
+	}
+	return sent;
+}
+
+/* The server waits for whole blocks of a fast body, but not for ever: what came is read
+ * before the reset, which drops what is not. */
+START_TEST(a_fast_client_that_stalls_is_read_to_its_last_byte)
+{
+	static const char rest[300001];
+	SCOPED(scoped_free)
+	char *path = create_upload("Upload-Length: 100000000\r\n");
+	int fd = client_connect(server.port), server_fd, unsent = 1, unread = 1;
+	size_t sent;
+
+	client_print(
+		fd,
+		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
+		"Upload-Offset: 0\r\nContent-Length: 100000000\r\n\r\n",
+		path);
+	while ((server_fd = server_end(fd)) < 0)
+		usleep(1000);
+	sent = send_until_blocks(fd, server_fd);
+	ck_assert(client_send(fd, rest, sizeof(rest)));
+	while (unsent || unread || low_water(server_fd) > 1) {
+		usleep(1000);
+		ck_assert_int_eq(ioctl(fd, TIOCOUTQ, &unsent), 0);
+		ck_assert_int_eq(ioctl(server_fd, FIONREAD, &unread), 0);
+	}
+	client_reset(fd);
+	ck_assert_uint_eq(head_offset(path), sent + sizeof(rest));
 }
 END_TEST
 
@@ -205,6 +263,7 @@ int main(void)
 		a_request_whose_client_half_closes_is_answered,
 		a_large_request_whose_client_half_closes_is_answered,
 		a_large_body_that_breaks_off_is_kept_to_its_last_byte,
+		a_fast_client_that_stalls_is_read_to_its_last_byte,
 		a_rst_at_any_byte_harms_nothing,
 		what_was_read_before_a_rst_is_kept,
 		a_post_cut_at_any_byte_creates_all_or_nothing,
