@@ -5,9 +5,11 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -235,11 +237,37 @@ const char *client_piece(void)
 	return piece;
 }
 
+/* The piece as a file. What sends it takes half of the processor that send() takes:
+ * real clients are not on the server's machine, and are not to be measured with it. */
+static int piece_fd;
+
+static void store_piece(void)
+{
+	FILE *file = tmpfile();
+
+	if (!file || fwrite(piece, CLIENT_PIECE, 1, file) != 1 || fflush(file))
+		err(1, "a temporary file");
+	piece_fd = fileno(file); /* open until the end */
+}
+
+/* Sends up to a piece. */
+static void send_piece(int fd, size_t size)
+{
+	off_t offset = 0;
+
+	while ((size_t)offset < size)
+		if (sendfile(fd, piece_fd, &offset, size - (size_t)offset) <= 0)
+			err(1, "sendfile");
+}
+
 void client_send_body(int fd, uint64_t size)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, store_piece);
 	for (; size > CLIENT_PIECE; size -= CLIENT_PIECE)
-		client_send(fd, piece, CLIENT_PIECE);
-	client_send(fd, piece, size);
+		send_piece(fd, CLIENT_PIECE);
+	send_piece(fd, size);
 }
 
 /* ---- numbers ---- */
