@@ -14,6 +14,12 @@
 /* So little room is not worth a change of the file. */
 #define LITTLE_BYTES 65536
 
+/* A piece that the page cache keeps: the kernel makes its folios as large as what is
+ * written at once, and memory for larger ones is what nobody has touched for longest.
+ * In a virtual machine whose host takes such memory back each of its pages is ten times
+ * as dear. */
+#define KEPT_PIECE ((size_t)256 * 1024)
+
 struct blob {
 	struct store *store; /* borrowed: it outlives what is still synced */
 	uint64_t num;
@@ -102,7 +108,8 @@ typedef ssize_t write_some(struct blob *blob, const void *bytes, size_t size,
 static ssize_t write_kept(struct blob *blob, const void *bytes, size_t size,
 			  uint64_t offset)
 {
-	return pwrite(blob->fd, bytes, size, (off_t)offset);
+	return pwrite(blob->fd, bytes, size < KEPT_PIECE ? size : KEPT_PIECE,
+		      (off_t)offset);
 }
 
 static bool cannot(int error)
