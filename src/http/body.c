@@ -15,8 +15,9 @@
  * told, so the connection ends with the answer: at this size a client does not notice,
  * while one that sends chunks of some MiB keeps its connection. */
 #define BY_HAND_MIN (32 * 1024 * 1024)
-/* Such a body is read in blocks, the larger the fewer there are to share this. More
- * than the largest is slower again. */
+/* Such a body is read in blocks. Each gets, when it begins, its share of this between
+ * all that run then, but no less than the smallest; more than the largest is slower
+ * again. */
 #define BLOCKS_BYTES (16 * 1024 * 1024)
 #define BLOCK_MIN    (512 * 1024)
 #define BLOCK_MAX    (2 * 1024 * 1024)

@@ -6,6 +6,7 @@
 #include <err.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,7 +248,8 @@ static void store_piece(void)
 
 	if (!file || fwrite(piece, CLIENT_PIECE, 1, file) != 1 || fflush(file))
 		err(1, "a temporary file");
-	piece_fd = fileno(file); /* open until the end */
+	piece_fd = fileno(file);  /* open until the end */
+	signal(SIGPIPE, SIG_IGN); /* sendfile() has no MSG_NOSIGNAL */
 }
 
 /* Sends up to a piece. */
