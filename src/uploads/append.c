@@ -11,80 +11,16 @@
 /* Write-out is started behind the writer every so many bytes, so that the last
  * fdatasync has little left to do. */
 #define PUSH_BYTES (8 * 1024 * 1024)
-/* Room on the disk is set aside this far ahead of a fast writer. */
-#define AHEAD_BYTES ((uint64_t)64 * 1024 * 1024)
-/* While the disk has at least so much. */
-#define AHEAD_ROOM ((uint64_t)1024 * 1024 * 1024)
 /* An append in progress is committed this often, so that readers see it grow and a
  * power cut costs little; more rarely where a sync is slow, or where so many run that
  * there would be more than a thousand such commits a second. */
 #define CHECKPOINT_TIME	 CLOCK_SECOND
 #define CHECKPOINT_RATIO 20
 #define CHECKPOINT_SHARE (CLOCK_SECOND / 1000)
-/* Hashing takes a core about a second for each GiB. When all appends together bring
- * more than this, in bytes a microsecond, they are hashed after their end, in the time
- * that nobody else wants. */
-#define FAST_RATE  128
-#define FAST_BYTES (4 * 1024 * 1024) /* enough to tell */
-
 uint64_t writer_position(const struct upload_writer *writer)
 {
 	return writer->file.small ? writer->buffered
 				  : writer->written + writer->buffered;
-}
-
-/* Bytes a microsecond that this append brings; 0 while there are too few to tell. */
-static double rate_of(const struct upload_writer *writer)
-{
-	uint64_t came = writer_position(writer) - writer->start;
-
-	if (came < FAST_BYTES)
-		return 0;
-	return (double)came / (double)(clock_monotonic() - writer->began + 1);
-}
-
-/* Whether bytes come faster than they could be hashed on the way; the other appends are
- * taken to be as fast as this one. */
-static bool is_fast(const struct upload_writer *writer)
-{
-	return rate_of(writer) * atomic_load(&writer->uploads->writers) > FAST_RATE;
-}
-
-/* Whether the next bytes are to leave the page cache once they are on disk. Those of a
- * long upload would take the place of everything else there, and the kernel holds up
- * whoever fills it faster than the disk empties it. */
-static bool is_stream(const struct upload_writer *writer)
-{
-	const struct uploads *uploads = writer->uploads;
-	uint64_t length =
-		writer->file.length_known ? writer->file.length : writer->written;
-	uint64_t may_keep = uploads->keep_bytes / atomic_load(&uploads->writers);
-	uint64_t came = writer->written - writer->start;
-
-	if (length <= may_keep || !is_fast(writer))
-		return false;
-	/* where nobody waits for the disk at the end, what may stay in memory is spread
-	 * over the upload, so that the disk has work meanwhile */
-	return uploads->config.sync != SYNC_NEVER ||
-	       (double)writer->kept / (double)may_keep >= (double)came / (double)length;
-}
-
-/* A block that is allocated as it is written costs a third of the write. Only for who
- * is fast alone, never more than it has brought, and while there is plenty: what a
- * crowd set aside and did not use would be missing to others. */
-static void allocate_ahead(struct upload_writer *writer, size_t size)
-{
-	uint64_t need = writer->written + size, came = need - writer->start;
-	uint64_t end = need + (came < AHEAD_BYTES ? came : AHEAD_BYTES);
-
-	if (need <= writer->allocated || !writer->file.length_known ||
-	    rate_of(writer) <= FAST_RATE || check_room(writer->uploads, AHEAD_ROOM))
-		return;
-	if (end > writer->file.length)
-		end = writer->file.length;
-	/* without it the write takes what room there is */
-	writer->allocated =
-		blob_reserve(writer->blob, writer->written, end) ? UINT64_MAX : end;
 }
 
 static void push(struct upload_writer *writer)
@@ -108,15 +44,13 @@ static void keep_what_fits(struct upload_writer *writer, size_t size)
 
 static int write_out(struct upload_writer *writer, const void *bytes, size_t size)
 {
-	bool stream = is_stream(writer);
 	int r = writer_take_blob(writer);
 
 	if (r)
 		return r;
-	allocate_ahead(writer, size);
+	writer_allocate_ahead(writer, size);
 	writer->unsynced = true;
-	r = stream ? blob_stream(writer->blob, bytes, size, writer->written)
-		   : blob_write(writer->blob, bytes, size, writer->written);
+	r = writer_write(writer, bytes, size);
 	if (r) {
 		writer->failed = true;
 		keep_what_fits(writer, size);
@@ -124,8 +58,6 @@ static int write_out(struct upload_writer *writer, const void *bytes, size_t siz
 	}
 	fault_point("bytes written");
 	writer->written += size;
-	if (!stream)
-		writer->kept += size;
 	if (!writer->append.checked)
 		journal_written(writer->uploads->journal, writer->slot,
 				writer->written);
@@ -266,7 +198,7 @@ static void hash(struct upload_writer *writer, const void *bytes, size_t size)
 		digest_update(writer->part, bytes, size);
 	if (!writer->whole)
 		return;
-	if (writer->promised.algorithm == DIGEST_NONE && is_fast(writer))
+	if (writer->promised.algorithm == DIGEST_NONE && writer_is_fast(writer))
 		writer->whole = digest_free(writer->whole);
 	else
 		digest_update(writer->whole, bytes, size);

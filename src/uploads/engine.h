@@ -32,6 +32,7 @@ struct uploads {
 	atomic_uint writers;	    /* appends to blobs that run now */
 	uint64_t keep_open;	    /* so many may keep their blobs open */
 	uint64_t keep_bytes;	    /* what they may leave in the page cache together */
+	_Atomic uint64_t far_bytes; /* set aside far ahead of them: see stream.c */
 	_Atomic uint64_t room_seen; /* free bytes of the disk, which hold for now... */
 	_Atomic int64_t room_until; /* ...until then (monotonic) */
 	struct janitor *janitor;

@@ -283,21 +283,11 @@ static void park(struct upload_writer *writer)
 			    writer->file.offset, STEAL(writer->whole));
 }
 
-/* What was set aside for bytes that did not come; a failure is logged, and the next
- * writer of this upload fills the room. */
-static void give_room_back(struct upload_writer *writer)
-{
-	if (writer->allocated > writer->written && writer->allocated != UINT64_MAX &&
-	    (writer_take_blob(writer) || blob_cut(writer->blob, writer->written)))
-		return;
-	writer->allocated = 0;
-}
-
 void writer_give_back(struct upload_writer *writer, int r)
 {
 	struct uploads *uploads = writer->uploads;
 
-	give_room_back(writer);
+	writer_give_room_back(writer);
 	writer->ended = true;
 	if (writer->in_blob)
 		atomic_fetch_sub(&uploads->writers, 1);

@@ -1,5 +1,5 @@
-/* An append in progress: what writer.c (begin and end), hold.c (where its bytes are)
- * and append.c (bytes) share. */
+/* An append in progress: what writer.c (begin and end), hold.c (where its bytes are),
+ * append.c (bytes) and stream.c (how they reach the disk) share. */
 #ifndef TUSFS_UPLOADS_WRITER_H
 #define TUSFS_UPLOADS_WRITER_H
 
@@ -8,6 +8,12 @@
 /* Pieces of this size go straight to the blob; smaller ones are gathered first. */
 #define DIRECT_BYTES (64 * 1024)
 #define GATHER_BYTES (256 * 1024)
+
+/* What an append has written in one way, and how long that took, in microseconds. */
+struct way {
+	uint64_t bytes;
+	int64_t time;
+};
 
 struct upload_writer {
 	struct uploads *uploads;
@@ -33,9 +39,10 @@ struct upload_writer {
 	/* what has room on the disk, as far as this append set it aside; UINT64_MAX
 	 * when it need not or cannot */
 	uint64_t allocated;
-	uint64_t kept;	    /* how much this append left to the page cache */
-	int64_t began;	    /* monotonic */
-	int64_t checkpoint; /* monotonic time of the next one */
+	uint64_t far_bytes;    /* its part of those of `uploads` */
+	struct way kept, past; /* through the page cache, and past it */
+	int64_t began;	       /* monotonic */
+	int64_t checkpoint;    /* monotonic time of the next one */
 };
 
 /* Where the next byte goes, from the start of the upload. */
@@ -59,6 +66,19 @@ MUST_CHECK int writer_reserve(struct upload_writer *writer);
  * committed where a crash left some. Refusals: GONE, NO_SPACE, BUSY (`at_once`, and
  * they are not there yet). */
 MUST_CHECK int writer_open_bytes(struct upload_writer *writer, uint64_t end);
+
+/* ---- stream.c ---- */
+
+/* Whether bytes come faster than they could be hashed on the way; the other appends are
+ * taken to be as fast as this one. */
+bool writer_is_fast(const struct upload_writer *writer);
+/* Writes to the blob, which is open, behind what is written; errors as blob_write(). */
+MUST_CHECK int writer_write(struct upload_writer *writer, const void *bytes,
+			    size_t size);
+/* Sets room aside before `size` bytes are written, where they come fast. */
+void writer_allocate_ahead(struct upload_writer *writer, size_t size);
+/* Gives back what was set aside for bytes that did not come. */
+void writer_give_room_back(struct upload_writer *writer);
 
 /* ---- the others ---- */
 

@@ -14,13 +14,11 @@
 
 #define MEBIBYTE (UINT64_C(1) << 20)
 #define PIECE	 (MEBIBYTE / 4)
-#define FAST	 (4 * MEBIBYTE) /* FAST_BYTES of append.c */
-/* Most of an upload of this length never comes... */
+#define FAST	 (4 * MEBIBYTE) /* FAST_BYTES of stream.c */
+/* Most of an upload of this length never comes, but END does, and then there is room
+ * for all of it. */
 #define FAR (40 * MEBIBYTE)
-/* ...but this does, and then there is room up to ROOM_END: the first piece that is
- * fast was to end at FAST + PIECE, and as much again was set aside. */
-#define END	 (FAST + MEBIBYTE)
-#define ROOM_END (2 * (FAST + PIECE))
+#define END (FAST + MEBIBYTE)
 /* A file system may need some blocks for its own notes. */
 #define SLACK (MEBIBYTE / 8)
 
@@ -63,7 +61,7 @@ static inline struct upload_writer *begin_far(const struct file *file)
 	struct upload_writer *writer = engine_begin(file, 0);
 
 	ck_assert_int_eq(put(writer, 0, END), 0);
-	expect_room(file, ROOM_END);
+	expect_room(file, FAR);
 	return writer;
 }
 

@@ -1,6 +1,7 @@
-/* Room on the disk is set aside ahead of an append that is fast alone, no more than it
- * has brought, and comes back when its bytes do not come. Time stands still here, so
- * that every append is fast once it has brought FAST bytes. */
+/* Room on the disk is set aside ahead of an append that is fast alone: far ahead where
+ * there is plenty, or else no more than it has brought. It comes back when its bytes do
+ * not come. Time stands still here, so that every append is fast once it has brought
+ * FAST bytes. */
 #include "ahead.h"
 
 #include "tusfs/clock.h"
@@ -14,8 +15,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define AHEAD	  (64 * MEBIBYTE)     /* AHEAD_BYTES of append.c */
-#define PLENTY	  (1024 * MEBIBYTE)   /* AHEAD_ROOM of append.c */
+#define GIBIBYTE  (1024 * MEBIBYTE)
+#define FAR_AHEAD (4 * GIBIBYTE)  /* FAR_BYTES of stream.c */
+#define FAR_PART  16		  /* and of the room that much */
+#define NEAR	  (64 * MEBIBYTE) /* NEAR_BYTES of stream.c */
+#define ENOUGH	  GIBIBYTE	  /* NEAR_ROOM of stream.c */
+/* Where an upload of a GiB is not little beside the room. */
+#define SCARCE	  (ENOUGH + 16 * MEBIBYTE)
 #define ROOM_TIME (CLOCK_SECOND / 50) /* more than that of uploads.c */
 
 /* What room was set aside for blobs: calls, and the last one's. */
@@ -120,7 +126,7 @@ static void setup(void)
 {
 	atomic_store(&now, CLOCK_SECOND);
 	atomic_store(&reservations, 0);
-	atomic_store(&disk_room, 1024 * PLENTY);
+	atomic_store(&disk_room, 1024 * GIBIBYTE);
 	no_room = 0;
 	disk_end = 0;
 	pretends = false;
@@ -154,26 +160,93 @@ static void upload(void)
 
 /* ---- how much ---- */
 
-START_TEST(what_the_append_has_brought_is_set_aside_again_where_the_last_room_ends)
+/* Nothing of it is stored. */
+static struct upload_writer *begin_pretended(struct file *file, uint64_t length)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", 1024 * MEBIBYTE);
-	struct upload_writer *writer = engine_begin(&file, 0);
-	uint64_t at = FAST, need;
+	struct upload_writer *writer;
 
 	pretends = true;
-	ck_assert_int_eq(put(writer, 0, at), 0);
+	*file = engine_create(FILE_PLAIN, "x", length);
+	writer = engine_begin(file, 0);
+	ck_assert_int_eq(put(writer, 0, FAST), 0);
+	return writer;
+}
+
+START_TEST(where_there_is_plenty_room_is_set_aside_far_ahead)
+{
+	struct file file;
+	struct upload_writer *writer = begin_pretended(&file, 10 * GIBIBYTE);
+	uint64_t at = FAST, need;
+
 	ck_assert_int_eq(reservations, 0); /* nobody can tell yet */
+	for (int times = 1; times <= 2; times++) {
+		need = at + PIECE;
+		ck_assert_int_eq(put(writer, at, need), 0);
+		ck_assert_int_eq(reservations, times);
+		ck_assert_uint_eq(reserved_from, at); /* what is in front is there */
+		ck_assert_uint_eq(reserved_to, need + FAR_AHEAD);
+		at = reserved_to;
+		ck_assert_int_eq(put(writer, need, at), 0);
+		ck_assert_int_eq(reservations, times); /* it was there already */
+	}
+	engine_cut(writer, at);
+	file_release(&file);
+}
+END_TEST
+
+/* Begins an upload of a GiB, and says whether the first room ahead of it was for all
+ * of it, or no more than it had brought. */
+static bool is_far_ahead(struct file *file, struct upload_writer **writer)
+{
+	*writer = begin_pretended(file, GIBIBYTE);
+	ck_assert_int_eq(put(*writer, FAST, FAST + PIECE), 0);
+	if (reserved_to == GIBIBYTE)
+		return true;
+	ck_assert_uint_eq(reserved_to, 2 * (FAST + PIECE));
+	return false;
+}
+
+START_TEST(all_appends_together_have_a_part_of_the_room_far_ahead)
+{
+	struct upload_writer *writers[4];
+	struct file files[4];
+
+	/* enough for one, and again once that one has ended or has used it up */
+	atomic_store(&disk_room, 3 * FAR_PART * GIBIBYTE / 2);
+	reopen();
+	ck_assert(is_far_ahead(&files[0], &writers[0]));
+	ck_assert(!is_far_ahead(&files[1], &writers[1]));
+	engine_cut(writers[0], FAST + PIECE);
+	ck_assert(is_far_ahead(&files[2], &writers[2]));
+	ck_assert(!is_far_ahead(&files[3], &writers[3]));
+	for (int i = 1; i < 4; i++)
+		engine_cut(writers[i], FAST + PIECE);
+	for (int i = 0; i < 4; i++)
+		file_release(&files[i]);
+}
+END_TEST
+
+START_TEST(what_the_append_has_brought_is_set_aside_again_where_the_last_room_ends)
+{
+	struct upload_writer *writer;
+	struct file file;
+	uint64_t at = FAST, need;
+
+	atomic_store(&disk_room, SCARCE);
+	reopen();
+	writer = begin_pretended(&file, GIBIBYTE);
+	ck_assert_int_eq(reservations, 0);
 	for (int times = 1; times <= 6; times++) {
 		need = at + PIECE;
 		ck_assert_int_eq(put(writer, at, need), 0);
 		ck_assert_int_eq(reservations, times);
 		ck_assert_uint_eq(reserved_from, at); /* what is in front is there */
-		ck_assert_uint_eq(reserved_to, need + (need < AHEAD ? need : AHEAD));
+		ck_assert_uint_eq(reserved_to, need + (need < NEAR ? need : NEAR));
 		at = reserved_to;
 		ck_assert_int_eq(put(writer, need, at), 0);
 		ck_assert_int_eq(reservations, times); /* it was there already */
 	}
-	ck_assert_uint_gt(at, 3 * AHEAD); /* and the limit was seen */
+	ck_assert_uint_gt(at, 3 * NEAR); /* and the limit was seen */
 	engine_cut(writer, at);
 	file_release(&file);
 }
@@ -181,10 +254,12 @@ END_TEST
 
 START_TEST(what_earlier_appends_brought_does_not_count)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", FAR);
-	struct upload_writer *writer = engine_begin(&file, 0);
+	struct upload_writer *writer;
+	struct file file;
 
-	ck_assert_int_eq(put(writer, 0, FAST), 0);
+	atomic_store(&disk_room, SCARCE);
+	reopen();
+	writer = begin_pretended(&file, GIBIBYTE);
 	engine_cut(writer, FAST);
 	writer = engine_begin(&file, FAST);
 	ck_assert_int_eq(put(writer, FAST, 2 * FAST), 0);
@@ -192,7 +267,7 @@ START_TEST(what_earlier_appends_brought_does_not_count)
 	ck_assert_int_eq(put(writer, 2 * FAST, 2 * FAST + PIECE), 0);
 	ck_assert_int_eq(reservations, 1);
 	ck_assert_uint_eq(reserved_from, 2 * FAST);
-	ck_assert_uint_eq(reserved_to, FAST + ROOM_END);
+	ck_assert_uint_eq(reserved_to, 3 * FAST + 2 * PIECE);
 	engine_cut(writer, 2 * FAST + PIECE);
 	file_release(&file);
 }
@@ -254,7 +329,7 @@ static int reservations_after(int64_t time)
 	return reservations;
 }
 
-/* At 128 bytes a microsecond: FAST_RATE of append.c. */
+/* At 128 bytes a microsecond: FAST_RATE of stream.c. */
 START_TEST(a_slow_append_gets_no_room_ahead)
 {
 	ck_assert_int_eq(reservations_after(CLOCK_SECOND / 1000 * 32), 1);
@@ -305,30 +380,48 @@ END_TEST
 
 /* ---- a disk that has little room ---- */
 
+/* Of a fast append to an upload that is long beside the room there is. */
+static int reservations_with(uint64_t room)
+{
+	struct upload_writer *writer;
+	struct file file;
+
+	atomic_store(&disk_room, room);
+	atomic_store(&reservations, 0);
+	reopen();
+	file = engine_create(FILE_PLAIN, "x", GIBIBYTE / 2);
+	writer = engine_begin(&file, 0);
+	ck_assert_int_eq(put(writer, 0, END), 0);
+	engine_cut(writer, END);
+	engine_expect(file.num, bytes, END);
+	file_release(&file);
+	return reservations;
+}
+
 START_TEST(where_the_disk_has_little_room_nothing_is_set_aside_and_all_is_stored)
 {
-	atomic_store(&disk_room, PLENTY);
-	reopen();
-	upload();
-	ck_assert_int_eq(reservations, 0);
-	atomic_store(&disk_room, PLENTY + 16 * MEBIBYTE);
-	atomic_fetch_add(&now, ROOM_TIME);
-	upload();
-	ck_assert_int_eq(reservations, 1);
+	ck_assert_int_eq(reservations_with(ENOUGH), 0);
+	ck_assert_int_eq(reservations_with(SCARCE), 1);
 }
 END_TEST
 
 START_TEST(a_disk_that_fills_up_meanwhile_has_no_more_set_aside)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", FAR);
-	struct upload_writer *writer = begin_far(&file);
+	struct upload_writer *writer;
+	struct file file;
 
-	atomic_store(&disk_room, PLENTY);
+	atomic_store(&disk_room, SCARCE);
+	reopen();
+	file = engine_create(FILE_PLAIN, "x", GIBIBYTE);
+	writer = engine_begin(&file, 0);
+	ck_assert_int_eq(put(writer, 0, END), 0);
+	expect_room(&file, 2 * (FAST + PIECE));
+	atomic_store(&disk_room, ENOUGH);
 	atomic_fetch_add(&now, ROOM_TIME);
 	ck_assert_int_eq(put(writer, END, FAR), 0);
 	ck_assert_int_eq(reservations, 1);
 	expect_room(&file, FAR);
-	engine_commit(writer, FAR);
+	engine_cut(writer, FAR);
 	file_release(&file);
 }
 END_TEST
@@ -404,7 +497,7 @@ START_TEST(a_body_that_is_dropped_gives_back_the_room_too)
 
 	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
 	ck_assert_int_eq(put(writer, 0, END), 0);
-	expect_room(&file, ROOM_END);
+	expect_room(&file, FAR);
 	ck_assert_int_eq(upload_writer_commit(writer, &wrong, &after),
 			 REFUSED_CHECKSUM);
 	upload_writer_free(writer);
@@ -415,6 +508,8 @@ END_TEST
 int main(void)
 {
 	const TTest *tests[] = {
+		where_there_is_plenty_room_is_set_aside_far_ahead,
+		all_appends_together_have_a_part_of_the_room_far_ahead,
 		what_the_append_has_brought_is_set_aside_again_where_the_last_room_ends,
 		what_earlier_appends_brought_does_not_count,
 		nothing_is_set_aside_beyond_the_length,

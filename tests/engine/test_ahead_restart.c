@@ -82,7 +82,7 @@ static void bring_and_commit(const struct file *file)
 
 	atomic_fetch_add(&now, 2 * CLOCK_SECOND);
 	ck_assert_int_eq(put(writer, END, END + PIECE), 0);
-	expect_room(file, ROOM_END);
+	expect_room(file, FAR);
 }
 
 static void bring_with_room_for_the_whole(const struct file *file)
@@ -96,7 +96,7 @@ START_TEST(bytes_that_are_kept_after_a_crash_have_no_room_ahead)
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
 
 	die_after(bring, &file);
-	expect_room(&file, ROOM_END);
+	expect_room(&file, FAR);
 	engine_open();
 	expect_room_back(&file, END);
 }
@@ -107,7 +107,7 @@ START_TEST(bytes_that_were_committed_before_a_crash_have_no_room_ahead)
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
 
 	die_after(bring_and_commit, &file);
-	expect_room(&file, ROOM_END);
+	expect_room(&file, FAR);
 	engine_open();
 	expect_room_back(&file, END + PIECE);
 }

@@ -1,6 +1,6 @@
 /* Bytes of long uploads that come fast leave the page cache. The machine has little
- * memory here, and time stands still, so that every append is fast once it has brought
- * FAST bytes. */
+ * memory here, and time stands still unless a test says how long the disk takes, so
+ * that every append is fast once it has brought FAST bytes. */
 #include "engine.h"
 #include "run.h"
 
@@ -17,7 +17,7 @@
 #define DONTCACHE 0x80 /* RWF_DONTCACHE of linux/fs.h */
 #define MEBIBYTE  (UINT64_C(1) << 20)
 #define PIECE	  (MEBIBYTE / 4)
-#define FAST	  (4 * MEBIBYTE) /* FAST_BYTES of append.c */
+#define FAST	  (4 * MEBIBYTE) /* FAST_BYTES of stream.c */
 #define KEEP	  (6 * MEBIBYTE) /* what may stay in the page cache */
 #define LONG	  (8 * MEBIBYTE)
 
@@ -30,6 +30,7 @@ static _Atomic uint64_t streamed;
 static atomic_int no_streams;	  /* the error of a kernel that cannot */
 static _Atomic uint64_t disk_end; /* streams fail there; 0: nowhere */
 static int disk_error;		  /* and how */
+static int64_t stream_time;	  /* how long one takes */
 
 long __real_sysconf(int name);
 long __wrap_sysconf(int name);
@@ -78,6 +79,7 @@ static ssize_t stream(write_pieces *real, int fd, const struct iovec *pieces, in
 	if (end && from + piece.iov_len > end)
 		piece.iov_len = end - from;
 	written = write_through(real, fd, &piece, offset);
+	atomic_fetch_add(&now, stream_time);
 	if (written > 0)
 		atomic_fetch_add(&streamed, (uint64_t)written);
 	return written;
@@ -95,7 +97,7 @@ static ssize_t stream(write_pieces *real, int fd, const struct iovec *pieces, in
 WRAP_STREAM(pwritev2)
 WRAP_STREAM(pwritev64v2)
 
-static uint8_t *bytes; /* LONG of them */
+static uint8_t *bytes; /* LONG of them, which repeat */
 
 static void forget_calls(void)
 {
@@ -109,6 +111,7 @@ static void setup(void)
 	atomic_store(&now, CLOCK_SECOND);
 	atomic_store(&no_streams, 0);
 	atomic_store(&disk_end, 0);
+	stream_time = 0;
 	forget_calls();
 	engine_setup();
 	bytes = engine_noise(LONG, 1);
@@ -343,6 +346,41 @@ START_TEST(where_nobody_waits_for_the_disk_a_share_stays_in_the_page_cache)
 }
 END_TEST
 
+/* How much of an upload of twice KEEP is streamed after FAST bytes, if each stream
+ * takes one millisecond, and each piece is followed by a pause. */
+static uint64_t streamed_with(int64_t pause)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", 2 * KEEP);
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	forget_calls();
+	stream_time = CLOCK_SECOND / 1000;
+	for (uint64_t at = 0; at < 2 * KEEP; at += PIECE) {
+		ck_assert_int_eq(put(writer, at, at + PIECE, PIECE), 0);
+		if (at >= FAST)
+			atomic_fetch_add(&now, pause);
+	}
+	engine_commit(writer, 2 * KEEP);
+	file_release(&file);
+	return streamed;
+}
+
+/* A sixteenth of the time may be spent in waiting for it. */
+START_TEST(where_nobody_waits_for_the_disk_a_slow_one_is_not_waited_for_either)
+{
+	engine_config.sync = SYNC_NEVER;
+	reopen();
+	ck_assert_uint_eq(streamed_with(0), PIECE);
+	ck_assert_uint_eq(streamed_with(CLOCK_SECOND / 1000), 3 * PIECE);
+}
+END_TEST
+
+START_TEST(who_waits_for_the_disk_at_the_end_waits_for_a_slow_one_meanwhile)
+{
+	ck_assert_uint_eq(streamed_with(0), 2 * KEEP - FAST);
+}
+END_TEST
+
 START_TEST(what_syncs_at_the_end_keeps_no_share)
 {
 	engine_config.sync = SYNC_FINISH;
@@ -452,6 +490,8 @@ int main(void)
 		an_upload_of_unknown_length_is_long_when_so_much_has_come,
 		an_append_is_judged_by_its_own_bytes,
 		where_nobody_waits_for_the_disk_a_share_stays_in_the_page_cache,
+		where_nobody_waits_for_the_disk_a_slow_one_is_not_waited_for_either,
+		who_waits_for_the_disk_at_the_end_waits_for_a_slow_one_meanwhile,
 		what_syncs_at_the_end_keeps_no_share,
 		where_the_memory_is_not_known_no_fast_upload_may_stay,
 		where_the_kernel_cannot_stream_the_upload_is_written_all_the_same,

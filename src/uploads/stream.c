@@ -1,0 +1,152 @@
+/* How the bytes of an append reach the disk: through the page cache or past it, and
+ * with room set aside ahead of them. Both depend on how fast they come. */
+#include "writer.h"
+
+#include "tusfs/clock.h"
+
+/* Hashing takes a core about a second for each GiB. When all appends together bring
+ * more than this, in bytes a microsecond, they are hashed after their end, in the time
+ * that nobody else wants. */
+#define FAST_RATE  128
+#define FAST_BYTES (4 * 1024 * 1024) /* enough to tell */
+
+/* An append that need not wait for the disk does not, but for this part of its time for
+ * each append that runs: while one waits others do not. */
+#define WAIT_PART 16
+
+/* Where a file system has room it reads from the disk, and that takes long once the
+ * disk is busy with what was written. So this much is set aside for a fast writer at a
+ * time, where it is a small part of the room, together with what others have so... */
+#define FAR_BYTES ((uint64_t)4 * 1024 * 1024 * 1024)
+#define FAR_PART  16
+/* ...or else as much as it has brought, up to this much, while the disk has plenty. */
+#define NEAR_BYTES ((uint64_t)64 * 1024 * 1024)
+#define NEAR_ROOM  ((uint64_t)1024 * 1024 * 1024)
+
+/* ---- how fast they come ---- */
+
+/* Bytes a microsecond that this append brings; 0 while there are too few to tell. */
+static double rate_of(const struct upload_writer *writer)
+{
+	uint64_t came = writer_position(writer) - writer->start;
+
+	if (came < FAST_BYTES)
+		return 0;
+	return (double)came / (double)(clock_monotonic() - writer->began + 1);
+}
+
+bool writer_is_fast(const struct upload_writer *writer)
+{
+	return rate_of(writer) * atomic_load(&writer->uploads->writers) > FAST_RATE;
+}
+
+/* ---- through the page cache or past it ---- */
+
+/* Whether going past the page cache has cost more than keeping would have, by too much
+ * of the time that this append took: then it is the disk that does not keep up. What
+ * came before the append was seen to be fast has been kept. */
+static bool disk_is_behind(const struct upload_writer *writer)
+{
+	const struct way *kept = &writer->kept, *past = &writer->past;
+	double took = (double)(clock_monotonic() - writer->began);
+	double as_kept = (double)past->bytes * (double)kept->time / (double)kept->bytes;
+
+	return ((double)past->time - as_kept) * WAIT_PART >
+	       took * atomic_load(&writer->uploads->writers);
+}
+
+/* The bytes of a long upload would take the place of everything else in the page cache,
+ * and the kernel holds up whoever fills it faster than the disk empties it. */
+static struct way *choose_way(struct upload_writer *writer)
+{
+	const struct uploads *uploads = writer->uploads;
+	uint64_t length =
+		writer->file.length_known ? writer->file.length : writer->written;
+	uint64_t may_keep = uploads->keep_bytes / atomic_load(&uploads->writers);
+	uint64_t came = writer->written - writer->start;
+
+	if (length <= may_keep || !writer_is_fast(writer))
+		return &writer->kept;
+	if (uploads->config.sync != SYNC_NEVER)
+		return &writer->past; /* the disk is waited for at the end anyway */
+	/* what may stay in memory is spread over the upload, so that the disk has work
+	 * from the beginning */
+	if ((double)writer->kept.bytes / (double)may_keep <
+	    (double)came / (double)length)
+		return &writer->kept;
+	return disk_is_behind(writer) ? &writer->kept : &writer->past;
+}
+
+int writer_write(struct upload_writer *writer, const void *bytes, size_t size)
+{
+	struct way *way = choose_way(writer);
+	int64_t began = clock_monotonic();
+	int r = way == &writer->past
+			? blob_stream(writer->blob, bytes, size, writer->written)
+			: blob_write(writer->blob, bytes, size, writer->written);
+
+	way->bytes += size;
+	way->time += clock_monotonic() - began;
+	return r;
+}
+
+/* ---- room ahead ---- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool claim_far(struct upload_writer *writer, uint64_t size)
+{
+	struct uploads *uploads = writer->uploads;
+	uint64_t all = atomic_fetch_add(&uploads->far_bytes, size) + size;
+
+	writer->far_bytes = size;
+	return check_room(uploads, all * FAR_PART) == 0;
+}
+
+static void release_far(struct upload_writer *writer)
+{
+	atomic_fetch_sub(&writer->uploads->far_bytes, writer->far_bytes);
+	writer->far_bytes = 0;
+}
+
+/* How much to set aside behind what is written next, which ends at `need`. Who only
+ * says that he sends a lot takes little from others. */
+static bool choose_room(struct upload_writer *writer, uint64_t need, uint64_t *size)
+{
+	uint64_t left = writer->file.length - need, came = need - writer->start;
+
+	release_far(writer);
+	*size = least(left, FAR_BYTES);
+	if (claim_far(writer, *size))
+		return true;
+	release_far(writer);
+	*size = least(left, least(came, NEAR_BYTES));
+	return check_room(writer->uploads, NEAR_ROOM) == 0;
+}
+
+/* A block that is allocated as it is written costs a third of the write. */
+void writer_allocate_ahead(struct upload_writer *writer, size_t size)
+{
+	uint64_t need = writer->written + size, ahead;
+
+	if (need <= writer->allocated || !writer->file.length_known ||
+	    rate_of(writer) <= FAST_RATE || !choose_room(writer, need, &ahead))
+		return;
+	/* without it the write takes what room there is */
+	writer->allocated = blob_reserve(writer->blob, writer->written, need + ahead)
+				    ? UINT64_MAX
+				    : need + ahead;
+}
+
+/* A failure is logged, and the next writer of this upload fills the room. */
+void writer_give_room_back(struct upload_writer *writer)
+{
+	release_far(writer);
+	if (writer->allocated > writer->written && writer->allocated != UINT64_MAX &&
+	    (writer_take_blob(writer) || blob_cut(writer->blob, writer->written)))
+		return;
+	writer->allocated = 0;
+}
