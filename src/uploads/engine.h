@@ -18,6 +18,7 @@ struct journal;
 struct janitor;
 struct hasher;
 struct parking;
+struct unsynced;
 struct recent;
 struct found;
 
@@ -27,6 +28,7 @@ struct uploads {
 	struct catalog *catalog;
 	struct journal *journal;
 	struct parking *parking;
+	struct unsynced *unsynced;
 	struct recent *recent;
 	struct found *found;
 	atomic_uint writers;	    /* appends to blobs that run now */
@@ -289,6 +291,17 @@ void parking_put(struct parking *parking, struct upload_id id, uint64_t offset,
 /* Gives back the digest of exactly the first `offset` bytes, or NULL. */
 struct digest *parking_take(struct parking *parking, struct upload_id id,
 			    uint64_t offset);
+
+/* ---- unsynced.c: open blobs between two appends, with SYNC_FINISH ---- */
+
+/* At most `count` of them, and no more than some thousand. */
+MUST_CHECK int unsynced_new(uint64_t count, struct unsynced **unsynced);
+struct unsynced *unsynced_free(struct unsynced *unsynced);
+/* Keeps the blob of an upload open; takes it over. May sync another one, and marks its
+ * upload as broken when that fails. By who has claimed the upload. */
+void unsynced_keep(struct uploads *uploads, uint64_t num, struct blob *blob);
+/* Gives it back, or NULL. */
+struct blob *unsynced_take(struct uploads *uploads, uint64_t num);
 
 /* ---- recent.c: uploads before their first append ---- */
 

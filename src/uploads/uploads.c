@@ -79,6 +79,7 @@ static void release(struct uploads *uploads, bool clean)
 	journal_close(uploads->journal, clean && settle(uploads));
 	catalog_close(uploads->catalog);
 	parking_free(uploads->parking);
+	unsynced_free(uploads->unsynced);
 	recent_free(uploads->recent);
 	found_free(uploads->found);
 	store_close(uploads->store);
@@ -120,6 +121,8 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	r = store_open(path, &made->store);
 	if (!r)
 		r = parking_new(&made->parking);
+	if (!r)
+		r = unsynced_new(made->keep_open, &made->unsynced);
 	if (!r)
 		r = recent_new(&made->recent);
 	if (!r)

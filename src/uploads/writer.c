@@ -288,6 +288,7 @@ void writer_give_back(struct upload_writer *writer, int r)
 	struct uploads *uploads = writer->uploads;
 
 	writer_give_room_back(writer);
+	writer_keep_unsynced(writer);
 	writer->ended = true;
 	if (writer->in_blob)
 		atomic_fetch_sub(&uploads->writers, 1);
@@ -371,6 +372,7 @@ struct upload_writer *upload_writer_free(struct upload_writer *writer)
 		return NULL;
 	if (!writer->ended)
 		cut_forgotten(writer);
+	writer_keep_unsynced(writer); /* of an append that did not begin */
 	live_release(writer->uploads, writer->live);
 	blob_unref(writer->blob);
 	digest_free(writer->part);

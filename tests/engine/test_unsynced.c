@@ -1,0 +1,248 @@
+/* With SYNC_FINISH, what the kernel fails to write out between two appends is not
+ * forgotten. It is told, as of Linux, by the next sync of who had the file open then,
+ * and by no other: a kernel that has forgotten the file knows of no error. */
+#include "engine.h"
+#include "run.h"
+
+#include "tusfs/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LONG	(1024 * 1024) /* not small: it has a blob */
+#define HALF	(LONG / 2)
+#define PLACES	2    /* so many blobs may stay open: an eighth of the descriptors */
+#define FDS_MAX 1024 /* of this process */
+
+static uint8_t *bytes;	   /* LONG of them */
+static bool lost[FDS_MAX]; /* what was opened as this descriptor lost bytes */
+static int syncs;	   /* of blobs */
+
+typedef int get_limit(__rlimit_resource_t resource, struct rlimit *limit);
+
+/* Large file support renames it on some machines: either name is wrapped. */
+#define WRAP_LIMIT(name)                                                               \
+	get_limit __real_##name, __wrap_##name;                                        \
+	int __wrap_##name(__rlimit_resource_t resource, struct rlimit *limit)          \
+	{                                                                              \
+		int r = __real_##name(resource, limit);                                \
+                                                                                       \
+		if (resource == RLIMIT_NOFILE)                                         \
+			limit->rlim_cur = PLACES * 8;                                  \
+		return r;                                                              \
+	}
+
+WRAP_LIMIT(getrlimit)
+WRAP_LIMIT(getrlimit64)
+
+static bool is_blob(int fd)
+{
+	char link[64], path[512] = "";
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/blobs/");
+}
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+	if (is_blob(fd))
+		syncs++;
+	if (!lost[fd])
+		return __real_fdatasync(fd);
+	lost[fd] = false; /* told once */
+	errno = EIO;
+	return -1;
+}
+
+int __wrap_close(int fd)
+{
+	if (fd >= 0)
+		lost[fd] = false;
+	return __real_close(fd);
+}
+
+static int blobs_open(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		count += is_blob(fd);
+	return count;
+}
+
+/* The disk takes none of what was written to blobs up to now. */
+static void lose_what_is_not_synced(void)
+{
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		lost[fd] = is_blob(fd);
+}
+
+static void reopen_at(enum sync_level sync)
+{
+	engine_config.sync = sync;
+	engine_close();
+	engine_open();
+}
+
+static void setup(void)
+{
+	engine_setup();
+	reopen_at(SYNC_FINISH);
+	memset(lost, 0, sizeof(lost));
+	syncs = 0;
+	bytes = engine_noise(LONG, 1);
+}
+
+static void teardown(void)
+{
+	free(bytes);
+	engine_teardown();
+}
+
+/* An upload with its first half. */
+static struct file half_of_one(void)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+
+	engine_append(file.id, 0, bytes, HALF);
+	return file;
+}
+
+static int finish(const struct file *file)
+{
+	struct upload_append append = {.offset = HALF};
+	struct upload_writer *writer;
+	struct file after = {0};
+	int r = upload_writer_open(engine, file->id, &append, &writer);
+
+	if (r)
+		return r;
+	ck_assert_int_eq(upload_writer_put(writer, bytes + HALF, HALF), 0);
+	r = upload_writer_commit(writer, NULL, &after);
+	upload_writer_free(writer);
+	file_release(&after);
+	return r;
+}
+
+static void expect_broken(struct file *file)
+{
+	struct file found;
+
+	ck_assert_int_eq(uploads_find(engine, file->id, &found), REFUSED_GONE);
+	file_release(file);
+}
+
+static void expect_whole(struct file *file)
+{
+	engine_expect(file->num, bytes, LONG);
+	file_release(file);
+}
+
+START_TEST(what_was_lost_between_two_appends_breaks_the_upload)
+{
+	struct file file = half_of_one();
+
+	ck_assert_int_eq(syncs, 0);
+	lose_what_is_not_synced();
+	ck_assert_int_lt(finish(&file), 0);
+	expect_broken(&file);
+}
+END_TEST
+
+START_TEST(an_upload_in_two_appends_is_synced_once_and_leaves_nothing_open)
+{
+	struct file file = half_of_one();
+
+	ck_assert_int_eq(blobs_open(), 1);
+	ck_assert_int_eq(finish(&file), 0);
+	ck_assert_int_eq(syncs, 1);
+	ck_assert_int_eq(blobs_open(), 0);
+	expect_whole(&file);
+}
+END_TEST
+
+START_TEST(for_whom_there_is_no_place_is_synced)
+{
+	struct file files[PLACES + 2];
+
+	for (int i = 0; i < PLACES + 2; i++)
+		files[i] = half_of_one();
+	ck_assert_int_eq(syncs, 2);
+	ck_assert_int_eq(blobs_open(), PLACES);
+	lose_what_is_not_synced();
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(finish(&files[i]), 0);
+		expect_whole(&files[i]);
+	}
+	for (int i = 2; i < PLACES + 2; i++) {
+		ck_assert_int_lt(finish(&files[i]), 0);
+		expect_broken(&files[i]);
+	}
+}
+END_TEST
+
+START_TEST(who_is_synced_for_want_of_a_place_and_lost_bytes_is_broken_at_once)
+{
+	struct file files[PLACES + 1];
+
+	for (int i = 0; i < PLACES; i++)
+		files[i] = half_of_one();
+	lose_what_is_not_synced();
+	files[PLACES] = half_of_one();
+	expect_broken(&files[0]);
+	ck_assert_int_eq(finish(&files[PLACES]), 0);
+	expect_whole(&files[PLACES]);
+	for (int i = 1; i < PLACES; i++)
+		file_release(&files[i]);
+}
+END_TEST
+
+START_TEST(an_upload_that_is_terminated_leaves_nothing_open)
+{
+	struct file file = half_of_one();
+
+	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+	ck_assert_int_eq(uploads_clean(engine), 0);
+	ck_assert_int_eq(blobs_open(), 0);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(other_levels_leave_nothing_open)
+{
+	static const enum sync_level levels[] = {SYNC_ALWAYS, SYNC_NEVER};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		struct file file;
+
+		reopen_at(levels[i]);
+		file = half_of_one();
+		ck_assert_int_eq(blobs_open(), 0);
+		file_release(&file);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *tests[] = {
+		what_was_lost_between_two_appends_breaks_the_upload,
+		an_upload_in_two_appends_is_synced_once_and_leaves_nothing_open,
+		for_whom_there_is_no_place_is_synced,
+		who_is_synced_for_want_of_a_place_and_lost_bytes_is_broken_at_once,
+		an_upload_that_is_terminated_leaves_nothing_open,
+		other_levels_leave_nothing_open,
+	};
+
+	return RUN_TESTS(tests, setup, teardown);
+}
