@@ -10,9 +10,8 @@
 #define FAST_RATE  128
 #define FAST_BYTES (4 * 1024 * 1024) /* enough to tell */
 
-/* An append that need not wait for the disk does not, but for this part of its time for
- * each append that runs: while one waits others do not. */
-#define WAIT_PART 16
+/* An append that need not wait for the disk does so for this part of its time only. */
+#define WAIT_PART 8
 
 /* Where a file system has room it reads from the disk, and that takes long once the
  * disk is busy with what was written. So this much is set aside for a fast writer at a
@@ -48,11 +47,10 @@ bool writer_is_fast(const struct upload_writer *writer)
 static bool disk_is_behind(const struct upload_writer *writer)
 {
 	const struct way *kept = &writer->kept, *past = &writer->past;
-	double took = (double)(clock_monotonic() - writer->began);
 	double as_kept = (double)past->bytes * (double)kept->time / (double)kept->bytes;
 
 	return ((double)past->time - as_kept) * WAIT_PART >
-	       took * atomic_load(&writer->uploads->writers);
+	       (double)(clock_monotonic() - writer->began);
 }
 
 /* The bytes of a long upload would take the place of everything else in the page cache,
