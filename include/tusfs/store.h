@@ -75,8 +75,11 @@ MUST_CHECK int blob_read(struct blob *blob, void *bytes, size_t size, uint64_t o
 void blob_push(struct blob *blob, uint64_t offset, uint64_t size);
 /* Makes what was written, and the blob's name, survive a power cut. A failure is final:
  * what was not synced before may be lost (fsync(2), NOTES), so every later call fails
- * as well, until the blob is opened again and written anew. */
+ * as well, until the blob is opened again and written anew. Except for want of a
+ * descriptor or of memory: then nothing is lost, and it can be tried again. */
 MUST_CHECK int blob_sync(struct blob *blob);
+/* Whether a sync failed for good. */
+bool blob_is_lost(const struct blob *blob);
 /* Cuts the blob down to `size` bytes, and gives back the room that is set aside behind
  * them; never makes it longer. */
 MUST_CHECK int blob_cut(struct blob *blob, uint64_t size);

@@ -223,6 +223,17 @@ static int sync_folder(struct store *store, uint64_t num)
 	return 0;
 }
 
+bool blob_is_lost(const struct blob *blob)
+{
+	return atomic_load(&blob->lost);
+}
+
+/* What failed for want of a descriptor or of memory was not tried. */
+static bool was_tried(int r)
+{
+	return r != -EMFILE && r != -ENFILE && r != -ENOMEM;
+}
+
 /* The bytes, then the name: a name that is not on disk takes its bytes with it. */
 int blob_sync(struct blob *blob)
 {
@@ -235,7 +246,7 @@ int blob_sync(struct blob *blob)
 	fault_point("blob synced, its folder not");
 	if (!r)
 		r = sync_folder(blob->store, blob->num);
-	if (r)
+	if (r && was_tried(r))
 		atomic_store(&blob->lost, true);
 	return r;
 }

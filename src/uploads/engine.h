@@ -297,11 +297,14 @@ struct digest *parking_take(struct parking *parking, struct upload_id id,
 /* At most `count` of them, and no more than some thousand. */
 MUST_CHECK int unsynced_new(uint64_t count, struct unsynced **unsynced);
 struct unsynced *unsynced_free(struct unsynced *unsynced);
-/* Keeps the blob of an upload open; takes it over. May sync another one, and marks its
- * upload as broken when that fails. By who has claimed the upload. */
-void unsynced_keep(struct uploads *uploads, uint64_t num, struct blob *blob);
+/* Keeps the blob of an upload open, and takes it over, unless there is no place. By who
+ * has claimed the upload. */
+bool unsynced_keep(struct unsynced *unsynced, uint64_t num, struct blob *blob);
 /* Gives it back, or NULL. */
-struct blob *unsynced_take(struct uploads *uploads, uint64_t num);
+struct blob *unsynced_take(struct unsynced *unsynced, uint64_t num);
+/* Syncs them all, when nobody writes any more. False: an upload may have lost bytes,
+ * and could not be marked as broken. */
+bool unsynced_settle(struct uploads *uploads);
 
 /* ---- recent.c: uploads before their first append ---- */
 

@@ -23,7 +23,7 @@ int writer_take_blob(struct upload_writer *writer)
 		return 0;
 	if (writer->file.broken)
 		return REFUSED_GONE;
-	writer->blob = unsynced_take(writer->uploads, num);
+	writer->blob = unsynced_take(writer->uploads->unsynced, num);
 	if (writer->blob)
 		return 0;
 	r = writer->written ? blob_open(store, num, &writer->blob)
@@ -41,13 +41,6 @@ void writer_let_blob_go(struct upload_writer *writer)
 	if (durable_always(uploads) &&
 	    atomic_load(&uploads->writers) > uploads->keep_open)
 		writer->blob = blob_unref(writer->blob);
-}
-
-void writer_keep_unsynced(struct upload_writer *writer)
-{
-	if (writer->uploads->config.sync == SYNC_FINISH && writer->blob &&
-	    writer->unsynced && !file_is_complete(&writer->file))
-		unsynced_keep(writer->uploads, writer->file.num, STEAL(writer->blob));
 }
 
 bool writer_reserves(const struct upload_writer *writer)

@@ -64,7 +64,7 @@ static int remove_blobs(struct uploads *uploads, const struct trash *trash)
 	int r = 0;
 
 	for (size_t i = 0; i < trash->count && !r; i++) {
-		blob_unref(unsynced_take(uploads, trash->blobs[i]));
+		blob_unref(unsynced_take(uploads->unsynced, trash->blobs[i]));
 		r = blob_remove(uploads->store, trash->blobs[i]);
 	}
 	if (!durable_finish(uploads))

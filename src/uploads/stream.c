@@ -95,13 +95,12 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static bool claim_far(struct upload_writer *writer, uint64_t size)
+static bool set_aside(struct upload_writer *writer, uint64_t end)
 {
-	struct uploads *uploads = writer->uploads;
-	uint64_t all = atomic_fetch_add(&uploads->far_bytes, size) + size;
-
-	writer->far_bytes = size;
-	return check_room(uploads, all * FAR_PART) == 0;
+	if (blob_reserve(writer->blob, writer->written, end))
+		return false;
+	writer->allocated = end;
+	return true;
 }
 
 static void release_far(struct upload_writer *writer)
@@ -110,33 +109,42 @@ static void release_far(struct upload_writer *writer)
 	writer->far_bytes = 0;
 }
 
-/* How much to set aside behind what is written next, which ends at `need`. Who only
- * says that he sends a lot takes little from others. */
-static bool choose_room(struct upload_writer *writer, uint64_t need, uint64_t *size)
+/* Sets room aside behind what is written next, which ends at `need`. Not without a slot
+ * in the journal: a crash would leave it. */
+static bool allocate_far(struct upload_writer *writer, uint64_t need)
 {
-	uint64_t left = writer->file.length - need, came = need - writer->start;
+	struct uploads *uploads = writer->uploads;
+	uint64_t size = least(writer->file.length - need, FAR_BYTES), all;
 
-	release_far(writer);
-	*size = least(left, FAR_BYTES);
-	if (claim_far(writer, *size))
+	release_far(writer); /* that is used up */
+	writer->far_bytes = size;
+	all = atomic_fetch_add(&uploads->far_bytes, size) + size;
+	if (writer->slot >= 0 && check_room(uploads, all * FAR_PART) == 0 &&
+	    set_aside(writer, need + size))
 		return true;
 	release_far(writer);
-	*size = least(left, least(came, NEAR_BYTES));
-	return check_room(writer->uploads, NEAR_ROOM) == 0;
+	return false;
+}
+
+/* Who only says that he sends a lot takes little from others. */
+static void allocate_near(struct upload_writer *writer, uint64_t need)
+{
+	uint64_t came = least(need - writer->start, NEAR_BYTES);
+	uint64_t end = need + least(writer->file.length - need, came);
+
+	/* without it the write takes what room there is */
+	if (check_room(writer->uploads, NEAR_ROOM) == 0 && !set_aside(writer, end))
+		writer->allocated = UINT64_MAX;
 }
 
 /* A block that is allocated as it is written costs a third of the write. */
 void writer_allocate_ahead(struct upload_writer *writer, size_t size)
 {
-	uint64_t need = writer->written + size, ahead;
+	uint64_t need = writer->written + size;
 
-	if (need <= writer->allocated || !writer->file.length_known ||
-	    rate_of(writer) <= FAST_RATE || !choose_room(writer, need, &ahead))
-		return;
-	/* without it the write takes what room there is */
-	writer->allocated = blob_reserve(writer->blob, writer->written, need + ahead)
-				    ? UINT64_MAX
-				    : need + ahead;
+	if (need > writer->allocated && writer->file.length_known &&
+	    rate_of(writer) > FAST_RATE && !allocate_far(writer, need))
+		allocate_near(writer, need);
 }
 
 /* A failure is logged, and the next writer of this upload fills the room. */

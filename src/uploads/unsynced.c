@@ -1,7 +1,7 @@
 /* Blobs that stay open between two appends with SYNC_FINISH. What the kernel fails to
  * write out in the meantime is told to who has the file open, and to nobody once it has
  * forgotten the file (fsync(2), NOTES): the sync that finishes the upload would say
- * that all is well. For whom there is no place any more is synced instead. */
+ * that all is well. */
 #include "engine.h"
 
 #include "tusfs/log.h"
@@ -17,7 +17,7 @@ struct unsynced_place {
 
 struct unsynced {
 	pthread_mutex_t mutex; /* protects the rest */
-	size_t count, next;    /* places; which one is given away next */
+	size_t count;
 	struct unsynced_place places[];
 };
 
@@ -46,57 +46,23 @@ struct unsynced *unsynced_free(struct unsynced *unsynced)
 	return NULL;
 }
 
-/* A free place, or the one that has been held for longest. */
-static struct unsynced_place *find_place(struct unsynced *unsynced)
-{
-	for (size_t i = 0; i < unsynced->count; i++) {
-		struct unsynced_place *place = &unsynced->places[unsynced->next];
-
-		if (!place->blob)
-			return place;
-		unsynced->next = (unsynced->next + 1) % unsynced->count;
-	}
-	return &unsynced->places[unsynced->next];
-}
-
-/* Puts *held in a place; it becomes what was there before. */
-static void exchange(struct unsynced *unsynced, struct unsynced_place *held)
+bool unsynced_keep(struct unsynced *unsynced, uint64_t num, struct blob *blob)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&unsynced->mutex);
-	struct unsynced_place *place, before;
 
-	if (!unsynced->count)
-		return;
-	place = find_place(unsynced);
-	before = *place;
-	*place = *held;
-	*held = before;
-	unsynced->next = (unsynced->next + 1) % unsynced->count;
+	for (size_t i = 0; i < unsynced->count; i++) {
+		struct unsynced_place *place = &unsynced->places[i];
+
+		if (place->blob)
+			continue;
+		*place = (struct unsynced_place){num, blob};
+		return true;
+	}
+	return false;
 }
 
-static void give_up(struct uploads *uploads, uint64_t num)
+struct blob *unsynced_take(struct unsynced *unsynced, uint64_t num)
 {
-	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
-	SCOPED(file_release) struct file file = {0};
-	int r = catalog_file(conn, num, &file);
-
-	if (!r && mark_broken(uploads, &file, "its bytes could not be synced") < 0)
-		log_error("upload %s should have been marked", file.name.text);
-}
-
-void unsynced_keep(struct uploads *uploads, uint64_t num, struct blob *blob)
-{
-	struct unsynced_place held = {num, blob};
-
-	exchange(uploads->unsynced, &held);
-	if (held.blob && blob_sync(held.blob))
-		give_up(uploads, held.num);
-	blob_unref(held.blob);
-}
-
-struct blob *unsynced_take(struct uploads *uploads, uint64_t num)
-{
-	struct unsynced *unsynced = uploads->unsynced;
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&unsynced->mutex);
 
 	for (size_t i = 0; i < unsynced->count; i++) {
@@ -106,4 +72,32 @@ struct blob *unsynced_take(struct uploads *uploads, uint64_t num)
 			return STEAL(place->blob);
 	}
 	return NULL;
+}
+
+static int read_row(struct uploads *uploads, uint64_t num, struct file *file)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return catalog_file(conn, num, file);
+}
+
+static bool settle(struct uploads *uploads, const struct unsynced_place *place)
+{
+	SCOPED(file_release) struct file file = {0};
+
+	if (!blob_sync(place->blob))
+		return true;
+	return blob_is_lost(place->blob) && read_row(uploads, place->num, &file) == 0 &&
+	       mark_broken(uploads, &file, "its bytes could not be synced") >= 0;
+}
+
+bool unsynced_settle(struct uploads *uploads)
+{
+	struct unsynced *unsynced = uploads->unsynced;
+	bool all = true;
+
+	for (size_t i = 0; i < unsynced->count; i++)
+		if (unsynced->places[i].blob)
+			all = settle(uploads, &unsynced->places[i]) && all;
+	return all;
 }

@@ -68,7 +68,8 @@ static int open_journal(struct uploads *uploads)
  * one trusts what it finds. */
 static bool settle(struct uploads *uploads)
 {
-	return durable_always(uploads) || store_sync(uploads->store) == 0;
+	return durable_always(uploads) ||
+	       (store_sync(uploads->store) == 0 && unsynced_settle(uploads));
 }
 
 /* What is left of an engine that did not open, or is closed. */

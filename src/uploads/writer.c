@@ -217,10 +217,13 @@ static int sync_bytes(struct upload_writer *writer)
 		writer_let_blob_go(writer);
 		return 0;
 	}
-	if (!durable_always(uploads) && writer->file.offset &&
-	    (r == -EIO || r == -ENOSPC || r == -EDQUOT) &&
-	    mark_broken(uploads, &writer->file, "its bytes could not be synced") < 0)
+	if (durable_always(uploads) || !writer->file.offset ||
+	    (r != -EIO && r != -ENOSPC && r != -EDQUOT))
+		return r;
+	if (mark_broken(uploads, &writer->file, "its bytes could not be synced") < 0)
 		log_error("upload %s should have been marked", writer->file.name.text);
+	else
+		writer->file.broken = true;
 	return r;
 }
 
@@ -283,12 +286,28 @@ static void park(struct upload_writer *writer)
 			    writer->file.offset, STEAL(writer->whole));
 }
 
+/* What an append leaves unsynced is for the one that finishes the upload, which must
+ * learn what became of it. */
+static void keep_unsynced(struct upload_writer *writer)
+{
+	struct uploads *uploads = writer->uploads;
+
+	if (uploads->config.sync != SYNC_FINISH || !writer->blob || !writer->unsynced ||
+	    !writer->file.offset || writer->file.broken ||
+	    file_is_complete(&writer->file))
+		return;
+	if (unsynced_keep(uploads->unsynced, writer->file.num, writer->blob))
+		writer->blob = NULL;
+	else if (sync_bytes(writer))
+		log_warning("%s is not synced", writer->file.name.text);
+}
+
 void writer_give_back(struct upload_writer *writer, int r)
 {
 	struct uploads *uploads = writer->uploads;
 
 	writer_give_room_back(writer);
-	writer_keep_unsynced(writer);
+	keep_unsynced(writer);
 	writer->ended = true;
 	if (writer->in_blob)
 		atomic_fetch_sub(&uploads->writers, 1);
@@ -372,7 +391,7 @@ struct upload_writer *upload_writer_free(struct upload_writer *writer)
 		return NULL;
 	if (!writer->ended)
 		cut_forgotten(writer);
-	writer_keep_unsynced(writer); /* of an append that did not begin */
+	keep_unsynced(writer); /* of an append that did not begin */
 	live_release(writer->uploads, writer->live);
 	blob_unref(writer->blob);
 	digest_free(writer->part);

@@ -57,9 +57,6 @@ MUST_CHECK int writer_take_blob(struct upload_writer *writer);
  * have a descriptor each for that. Where the sync level leaves anything unsynced it
  * stays open: that it could not be written out later would be told to nobody. */
 void writer_let_blob_go(struct upload_writer *writer);
-/* For an append that ends, while it has the claim: what it leaves unsynced and the next
- * one finishes must not be forgotten. */
-void writer_keep_unsynced(struct upload_writer *writer);
 /* Whether room for the whole is to be set aside. Not with the creation, which makes no
  * blob: uploads that never begin are the ones that nobody ends. */
 bool writer_reserves(const struct upload_writer *writer);

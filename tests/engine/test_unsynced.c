@@ -180,30 +180,78 @@ START_TEST(for_whom_there_is_no_place_is_synced)
 	ck_assert_int_eq(syncs, 2);
 	ck_assert_int_eq(blobs_open(), PLACES);
 	lose_what_is_not_synced();
-	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(finish(&files[i]), 0);
-		expect_whole(&files[i]);
-	}
-	for (int i = 2; i < PLACES + 2; i++) {
+	for (int i = 0; i < PLACES; i++) {
 		ck_assert_int_lt(finish(&files[i]), 0);
 		expect_broken(&files[i]);
+	}
+	for (int i = PLACES; i < PLACES + 2; i++) {
+		ck_assert_int_eq(finish(&files[i]), 0);
+		expect_whole(&files[i]);
 	}
 }
 END_TEST
 
-START_TEST(who_is_synced_for_want_of_a_place_and_lost_bytes_is_broken_at_once)
+START_TEST(for_whom_there_is_no_place_and_who_cannot_be_synced_is_broken)
 {
-	struct file files[PLACES + 1];
+	struct file files[PLACES], file;
+	struct upload_writer *writer;
 
 	for (int i = 0; i < PLACES; i++)
 		files[i] = half_of_one();
+	file = engine_create(FILE_PLAIN, "x", LONG);
+	writer = engine_begin(&file, 0);
+	ck_assert_int_eq(upload_writer_put(writer, bytes, HALF), 0);
 	lose_what_is_not_synced();
-	files[PLACES] = half_of_one();
-	expect_broken(&files[0]);
-	ck_assert_int_eq(finish(&files[PLACES]), 0);
-	expect_whole(&files[PLACES]);
-	for (int i = 1; i < PLACES; i++)
+	engine_cut(writer, HALF);
+	expect_broken(&file);
+	for (int i = 0; i < PLACES; i++)
 		file_release(&files[i]);
+}
+END_TEST
+
+/* Nothing of it was acknowledged. */
+START_TEST(an_upload_that_could_not_be_synced_at_once_may_be_sent_anew)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG), after;
+	struct upload_writer *writer = engine_begin(&file, 0);
+
+	ck_assert_int_eq(upload_writer_put(writer, bytes, LONG), 0);
+	lose_what_is_not_synced();
+	ck_assert_int_lt(upload_writer_commit(writer, NULL, &after), 0);
+	upload_writer_free(writer);
+	engine_append(file.id, 0, bytes, LONG);
+	expect_whole(&file);
+}
+END_TEST
+
+/* The blob's sync opens its folder. */
+START_TEST(an_upload_that_no_descriptor_could_be_had_for_is_not_broken)
+{
+	struct file file = half_of_one();
+	struct rlimit usual, none;
+	int next = dup(0);
+
+	ck_assert_int_eq(__real_getrlimit(RLIMIT_NOFILE, &usual), 0);
+	none = usual;
+	none.rlim_cur = (rlim_t)next;
+	__real_close(next);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(finish(&file), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	ck_assert_int_eq(finish(&file), 0);
+	expect_whole(&file);
+}
+END_TEST
+
+START_TEST(what_was_lost_is_found_out_by_an_orderly_stop)
+{
+	struct file file = half_of_one(), other = half_of_one();
+
+	ck_assert_int_eq(finish(&other), 0);
+	lose_what_is_not_synced();
+	reopen_at(SYNC_FINISH);
+	expect_broken(&file);
+	expect_whole(&other);
 }
 END_TEST
 
@@ -239,7 +287,10 @@ int main(void)
 		what_was_lost_between_two_appends_breaks_the_upload,
 		an_upload_in_two_appends_is_synced_once_and_leaves_nothing_open,
 		for_whom_there_is_no_place_is_synced,
-		who_is_synced_for_want_of_a_place_and_lost_bytes_is_broken_at_once,
+		for_whom_there_is_no_place_and_who_cannot_be_synced_is_broken,
+		an_upload_that_could_not_be_synced_at_once_may_be_sent_anew,
+		an_upload_that_no_descriptor_could_be_had_for_is_not_broken,
+		what_was_lost_is_found_out_by_an_orderly_stop,
 		an_upload_that_is_terminated_leaves_nothing_open,
 		other_levels_leave_nothing_open,
 	};
