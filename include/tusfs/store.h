@@ -76,7 +76,7 @@ void blob_push(struct blob *blob, uint64_t offset, uint64_t size);
 /* Makes what was written, and the blob's name, survive a power cut. A failure is final:
  * what was not synced before may be lost (fsync(2), NOTES), so every later call fails
  * as well, until the blob is opened again and written anew. Except for want of a
- * descriptor or of memory: then nothing is lost, and it can be tried again. */
+ * descriptor (EMFILE, ENFILE): then nothing is lost, and it can be tried again. */
 MUST_CHECK int blob_sync(struct blob *blob);
 /* Whether a sync failed for good. */
 bool blob_is_lost(const struct blob *blob);

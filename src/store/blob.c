@@ -228,10 +228,10 @@ bool blob_is_lost(const struct blob *blob)
 	return atomic_load(&blob->lost);
 }
 
-/* What failed for want of a descriptor or of memory was not tried. */
+/* What failed for want of a descriptor was not tried. */
 static bool was_tried(int r)
 {
-	return r != -EMFILE && r != -ENFILE && r != -ENOMEM;
+	return r != -EMFILE && r != -ENFILE;
 }
 
 /* The bytes, then the name: a name that is not on disk takes its bytes with it. */

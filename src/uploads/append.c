@@ -17,6 +17,7 @@
 #define CHECKPOINT_TIME	 CLOCK_SECOND
 #define CHECKPOINT_RATIO 20
 #define CHECKPOINT_SHARE (CLOCK_SECOND / 1000)
+
 uint64_t writer_position(const struct upload_writer *writer)
 {
 	return writer->file.small ? writer->buffered

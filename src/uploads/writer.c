@@ -391,7 +391,8 @@ struct upload_writer *upload_writer_free(struct upload_writer *writer)
 		return NULL;
 	if (!writer->ended)
 		cut_forgotten(writer);
-	keep_unsynced(writer); /* of an append that did not begin */
+	if (writer->live) /* it did not begin */
+		keep_unsynced(writer);
 	live_release(writer->uploads, writer->live);
 	blob_unref(writer->blob);
 	digest_free(writer->part);
