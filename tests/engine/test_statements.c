@@ -189,10 +189,48 @@ START_TEST(refusals_among_commits_of_many_threads_hit_only_their_own)
 }
 END_TEST
 
+/* The checks and repairs of fsck.tusfs, most of which only run on a damaged store. */
+START_TEST(all_rules_are_made_of_statements)
+{
+	static const struct {
+		const char *what;
+		bool of_blob;
+		const char *sql[8];
+	} rules[] = {
+#define RULE(what, of_blob, ...) {what, of_blob, {__VA_ARGS__}},
+#include "catalog/rules.def"
+#undef RULE
+	};
+	SCOPED(scoped_free) char *path = temp_dir_join("catalog.db");
+	struct catalog *catalog;
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+
+	ck_assert_int_eq(catalog_open(path, &catalog), 0);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db,
+				      "CREATE TEMP TABLE blob (num, size);"
+				      "CREATE TEMP TABLE found (num);"
+				      "CREATE TEMP TABLE cut (num, size);",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		for (size_t j = 0; rules[i].sql[j]; j++) {
+			ck_assert_msg(sqlite3_prepare_v2(db, rules[i].sql[j], -1, &stmt,
+							 NULL) == SQLITE_OK,
+				      "%s: %s", rules[i].what, sqlite3_errmsg(db));
+			sqlite3_finalize(stmt);
+		}
+	sqlite3_close(db);
+	catalog_close(catalog);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
 		no_statement_scans_a_table,
+		all_rules_are_made_of_statements,
 		a_catalog_of_a_newer_version_is_refused,
 		a_file_that_is_no_catalog_is_refused,
 		the_catalog_of_another_program_is_refused,

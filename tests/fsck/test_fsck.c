@@ -426,6 +426,40 @@ START_TEST(a_blob_without_a_row_is_adopted)
 }
 END_TEST
 
+/* And its file goes with the next pass of the janitor. */
+static void expect_no_blob(uint64_t num)
+{
+	SCOPED(scoped_free) char *path = blob_path(num);
+
+	ck_assert_int_eq(uploads_clean(engine), 0);
+	ck_assert_int_lt(access(path, F_OK), 0);
+}
+
+START_TEST(an_empty_blob_without_a_row_is_removed)
+{
+	damage_rows("DELETE FROM file WHERE num = %" PRIu64, made.whole.num);
+	resize_blob(made.whole.num, 0);
+	expect_found("belongs to nothing, and is empty");
+	expect_mended();
+	expect_no_blob(made.whole.num);
+	expect_others(&made.whole, NULL);
+}
+END_TEST
+
+START_TEST(what_a_compaction_left_is_removed)
+{
+	char place[64];
+
+	snprintf(place, sizeof(place), "blobs/%02x/%016" PRIx64,
+		 (unsigned int)(made.final.num & 0xff), made.final.num);
+	write_file(place, 0, made.bytes, SIZE / 2);
+	expect_found("is left of a compaction");
+	expect_mended();
+	expect_no_blob(made.final.num);
+	expect_others(NULL, NULL);
+}
+END_TEST
+
 START_TEST(a_blob_whose_number_is_another_file_is_moved_aside)
 {
 	SCOPED(scoped_free) char *aside = NULL;
@@ -665,6 +699,8 @@ int main(void)
 		a_final_that_lost_a_part_is_dropped_with_it,
 		a_final_whose_parts_do_not_add_up_is_dropped,
 		a_blob_without_a_row_is_adopted,
+		an_empty_blob_without_a_row_is_removed,
+		what_a_compaction_left_is_removed,
 		a_blob_whose_number_is_another_file_is_moved_aside,
 		a_blob_with_a_number_not_given_out_yet_is_adopted,
 		small_bytes_without_a_row_are_adopted,
