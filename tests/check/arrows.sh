@@ -60,8 +60,8 @@ check_public() { # a header of include/tusfs/
 }
 
 # What may look inside all the same: the tests that ask SQLite for the plan of each
-# statement, and for what is in its log.
-insiders="tests/engine/test_statements.c:catalog/query.h"
+# statement, whether each rule is one, and for what is in its log.
+insiders="tests/engine/test_statements.c:catalog/query.h tests/engine/test_statements.c:catalog/rules.def"
 insiders+=" tests/engine/test_frames.c:catalog/query.h tests/engine/test_frames.c:catalog/frames.h"
 
 check_private() { # "x.h", which must be of the same folder, or what tests share
