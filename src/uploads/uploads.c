@@ -123,7 +123,8 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	if (!r)
 		r = parking_new(&made->parking);
 	if (!r)
-		r = unsynced_new(made->keep_open, &made->unsynced);
+		r = unsynced_new(config->sync == SYNC_FINISH ? made->keep_open : 0,
+				 &made->unsynced);
 	if (!r)
 		r = recent_new(&made->recent);
 	if (!r)

@@ -3,6 +3,7 @@
  * not come. Time stands still here, so that every append is fast once it has brought
  * FAST bytes. */
 #include "ahead.h"
+#include "descriptors.h"
 
 #include "tusfs/clock.h"
 #include "tusfs/store.h"
@@ -42,20 +43,11 @@ long __wrap_sysconf(int name)
 	return name == _SC_PHYS_PAGES ? 1L << 30 : __real_sysconf(name);
 }
 
-/* The catalog writes, and sets aside room, of its own. */
-static bool is_blob(int fd)
-{
-	char link[64], path[512] = "";
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/blobs/");
-}
-
 typedef int set_aside(int fd, int mode, off_t from, off_t size);
 
 static int reserve(set_aside *real, int fd, int mode, off_t from, off_t size)
 {
-	if (!is_blob(fd))
+	if (!descriptor_is_blob(fd)) /* the catalog's own */
 		return real(fd, mode, from, size);
 	atomic_fetch_add(&reservations, 1);
 	atomic_store(&reserved_from, (uint64_t)from);
@@ -71,7 +63,7 @@ typedef ssize_t write_bytes(int fd, const void *from, size_t size, off_t offset)
 static ssize_t write_blob(write_bytes *real, int fd, const void *from, size_t size,
 			  off_t offset)
 {
-	if (!is_blob(fd))
+	if (!descriptor_is_blob(fd))
 		return real(fd, from, size, offset);
 	if (disk_end && (uint64_t)offset >= disk_end) {
 		errno = disk_error;

@@ -1,6 +1,7 @@
 /* Where many uploads run, an append to a blob has a descriptor only while it is used,
  * if nothing that it wrote is left unsynced in between. Two are many here; and time is
  * the test's, so that it says when an append is committed on its way. */
+#include "descriptors.h"
 #include "engine.h"
 #include "run.h"
 #include "temp_dir.h"
@@ -9,7 +10,6 @@
 #include "tusfs/store.h"
 #include "tusfs/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -95,25 +95,10 @@ static void teardown(void)
 	engine_teardown();
 }
 
-static bool is_blob(const char *descriptor)
-{
-	char link[300], path[512] = "";
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%s", descriptor);
-	return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/blobs/");
-}
-
 /* Beside the first one's. */
 static int blobs_open(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	for (struct dirent *entry; (entry = readdir(dir));)
-		count += is_blob(entry->d_name);
-	closedir(dir);
-	return count - (begun_first != NULL);
+	return descriptors_of_blobs() - (begun_first != NULL);
 }
 
 static void pass_time(void)

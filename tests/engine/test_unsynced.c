@@ -1,12 +1,10 @@
 /* With SYNC_FINISH, what the kernel fails to write out between two appends is not
  * forgotten. It is told, as of Linux, by the next sync of who had the file open then,
  * and by no other: a kernel that has forgotten the file knows of no error. */
+#include "descriptors.h"
 #include "engine.h"
 #include "run.h"
 
-#include "tusfs/text.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,14 +38,6 @@ typedef int get_limit(__rlimit_resource_t resource, struct rlimit *limit);
 WRAP_LIMIT(getrlimit)
 WRAP_LIMIT(getrlimit64)
 
-static bool is_blob(int fd)
-{
-	char link[64], path[512] = "";
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/blobs/");
-}
-
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __real_close(int fd);
@@ -55,7 +45,7 @@ int __wrap_close(int fd);
 
 int __wrap_fdatasync(int fd)
 {
-	if (is_blob(fd))
+	if (descriptor_is_blob(fd))
 		syncs++;
 	if (!lost[fd])
 		return __real_fdatasync(fd);
@@ -71,20 +61,11 @@ int __wrap_close(int fd)
 	return __real_close(fd);
 }
 
-static int blobs_open(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd < FDS_MAX; fd++)
-		count += is_blob(fd);
-	return count;
-}
-
 /* The disk takes none of what was written to blobs up to now. */
 static void lose_what_is_not_synced(void)
 {
 	for (int fd = 0; fd < FDS_MAX; fd++)
-		lost[fd] = is_blob(fd);
+		lost[fd] = descriptor_is_blob(fd);
 }
 
 static void reopen_at(enum sync_level sync)
@@ -163,10 +144,10 @@ START_TEST(an_upload_in_two_appends_is_synced_once_and_leaves_nothing_open)
 {
 	struct file file = half_of_one();
 
-	ck_assert_int_eq(blobs_open(), 1);
+	ck_assert_int_eq(descriptors_of_blobs(), 1);
 	ck_assert_int_eq(finish(&file), 0);
 	ck_assert_int_eq(syncs, 1);
-	ck_assert_int_eq(blobs_open(), 0);
+	ck_assert_int_eq(descriptors_of_blobs(), 0);
 	expect_whole(&file);
 }
 END_TEST
@@ -178,7 +159,7 @@ START_TEST(for_whom_there_is_no_place_is_synced)
 	for (int i = 0; i < PLACES + 2; i++)
 		files[i] = half_of_one();
 	ck_assert_int_eq(syncs, 2);
-	ck_assert_int_eq(blobs_open(), PLACES);
+	ck_assert_int_eq(descriptors_of_blobs(), PLACES);
 	lose_what_is_not_synced();
 	for (int i = 0; i < PLACES; i++) {
 		ck_assert_int_lt(finish(&files[i]), 0);
@@ -261,7 +242,7 @@ START_TEST(an_upload_that_is_terminated_leaves_nothing_open)
 
 	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
 	ck_assert_int_eq(uploads_clean(engine), 0);
-	ck_assert_int_eq(blobs_open(), 0);
+	ck_assert_int_eq(descriptors_of_blobs(), 0);
 	file_release(&file);
 }
 END_TEST
@@ -275,7 +256,7 @@ START_TEST(other_levels_leave_nothing_open)
 
 		reopen_at(levels[i]);
 		file = half_of_one();
-		ck_assert_int_eq(blobs_open(), 0);
+		ck_assert_int_eq(descriptors_of_blobs(), 0);
 		file_release(&file);
 	}
 }
