@@ -102,11 +102,14 @@ static void enter_list(struct connection *connection, struct connections *list)
 	connection->list = list;
 }
 
-/* The descriptor is the caller's then. */
+/* The descriptor is the caller's then. To close it does not end what epoll has of it
+ * while another process or thread still holds the socket (epoll(7), Q6), as everybody
+ * does for a moment who only asks something about the descriptor. */
 static int release(struct front *front, struct connection *connection)
 {
 	int fd = connection->fd;
 
+	epoll_ctl(front->epoll, EPOLL_CTL_DEL, fd, NULL);
 	leave_list(connection);
 	peer_close(connection->peer);
 	free(connection);
@@ -129,7 +132,6 @@ void connection_pass(struct front *front, struct connection *connection)
 	bool whole = take_out(connection);
 	int fd = release(front, connection);
 
-	epoll_ctl(front->epoll, EPOLL_CTL_DEL, fd, NULL);
 	getpeername(fd, (struct sockaddr *)&address, &size);
 	if (!whole || atomic_load(&front->stopping))
 		close(fd);

@@ -6,12 +6,15 @@
 #include "tusfs/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define FIELDS "Host: x\r\nTus-Resumable: 1.0.0\r\n"
 
@@ -434,6 +437,28 @@ START_TEST(clients_that_vanish_harm_nobody)
 }
 END_TEST
 
+/* Another process or thread may hold the socket for a moment longer than the server:
+ * its epoll must not tell it of what happens there then. */
+START_TEST(a_socket_that_others_hold_is_forgotten_when_it_is_closed)
+{
+	int fd = client_connect(server.port), server_fd;
+	SCOPED(scoped_close) int held = -1;
+
+	client_print(fd, "OPTIONS /files/ HTTP/1.1\r\n" FIELDS "\r\n");
+	while ((server_fd = server_end(fd)) < 0)
+		usleep(1000);
+	held = (int)syscall(SYS_dup,
+			    server_fd); /* dup() is a race to ThreadSanitizer */
+	close(fd);
+	while (fcntl(server_fd, F_GETFD) >= 0)
+		usleep(1000);
+	for (int i = 0; i < 10; i++) {
+		shutdown(held, SHUT_RDWR);
+		assert_alive();
+	}
+}
+END_TEST
+
 START_TEST(a_stop_ends_every_connection)
 {
 	int fds[50];
@@ -476,6 +501,7 @@ int main(void)
 		appends_that_contend_lose_nothing,
 		head_is_never_older_than_an_answer,
 		clients_that_vanish_harm_nobody,
+		a_socket_that_others_hold_is_forgotten_when_it_is_closed,
 		a_stop_ends_every_connection,
 	};
 
