@@ -134,7 +134,7 @@ static void append_end(struct request *request)
 
 static void stop(void *arg)
 {
-	peer_shut_down(arg);
+	peer_stop_receiving(arg);
 }
 
 void append_begin(struct request *request, struct upload_append *append)

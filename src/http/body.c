@@ -46,20 +46,6 @@ bool body_can_swallow(const struct request *request)
 	       request->expected - request->taken <= SWALLOW_MAX;
 }
 
-/* Waits until there is something to read, for `timeout` milliseconds at most, or
- * without end when it is -1; what poll() says of the socket, or 0. */
-static short wait_for_input(struct request *request, int timeout)
-{
-	struct pollfd wait = {.fd = peer_fd(request->peer),
-			      .events = POLLIN | POLLRDHUP};
-	int r;
-
-	do
-		r = poll(&wait, 1, timeout);
-	while (r < 0 && errno == EINTR);
-	return r > 0 ? wait.revents : 0;
-}
-
 enum came { CAME_SOME, CAME_NOTHING, CAME_END };
 
 /* Takes what the kernel holds of the body, up to `room`. */
@@ -73,17 +59,22 @@ static enum came take_waiting(struct request *request, void *block, size_t room)
 		return CAME_NOTHING;
 	if (n <= 0)
 		return CAME_END;
-	peer_enter(request->peer, PEER_BUSY);
 	body_take(request, block, (size_t)n);
-	peer_enter(request->peer, PEER_RECEIVING);
 	return CAME_SOME;
+}
+
+/* Not at the end of the body, nor when it is clear that the rest is not wanted. */
+static bool wants_more(const struct request *request)
+{
+	return request->taken < request->expected && !request->failed &&
+	       (!request_answered(request) || body_can_swallow(request));
 }
 
 static void drain(struct request *request)
 {
 	char block[32 * 1024];
 
-	while (request->taken < request->expected &&
+	while (wants_more(request) &&
 	       take_waiting(request, block, sizeof(block)) == CAME_SOME)
 		;
 }
@@ -91,7 +82,6 @@ static void drain(struct request *request)
 /* After the last byte that this connection brings. */
 static enum MHD_Result end_by_hand(struct request *request)
 {
-	peer_enter(request->peer, PEER_BUSY);
 	if (request->taken < request->expected && !request_answered(request))
 		return MHD_NO;
 	if (!request_answered(request) && !request->failed)
@@ -155,7 +145,7 @@ static bool take_or_wait(struct reading *reading)
 	uint64_t before = request->taken;
 	enum came came;
 
-	if (reading->patient && !wait_for_input(request, PATIENCE))
+	if (reading->patient && !peer_await_input(request->peer, PATIENCE))
 		be_patient(reading, false);
 	came = take_waiting(request, reading->block, reading->size);
 	if (request->expected - request->taken < reading->size)
@@ -163,30 +153,20 @@ static bool take_or_wait(struct reading *reading)
 	else if (request->taken - before >= reading->size / FAST_PART)
 		be_patient(reading, true);
 	if (came == CAME_NOTHING && !reading->patient)
-		return wait_for_input(request, -1);
+		return peer_await_input(request->peer, -1);
 	return came != CAME_END;
-}
-
-/* Reads to the end of the body, or until it is clear that the rest is not wanted. */
-static void receive_all(struct reading *reading)
-{
-	struct request *request = reading->request;
-
-	while (request->taken < request->expected && !request->failed) {
-		if (request_answered(request) && !body_can_swallow(request))
-			return;
-		if (!take_or_wait(reading))
-			return;
-	}
 }
 
 static enum MHD_Result receive_by_hand(struct request *request)
 {
 	struct reading reading = {.request = request};
 
-	if (!begin_reading(&reading))
-		return MHD_YES; /* the library goes on, more slowly */
-	receive_all(&reading);
+	if (!begin_reading(&reading)) { /* the library goes on, more slowly */
+		peer_enter(request->peer, PEER_RECEIVING);
+		return MHD_YES;
+	}
+	while (wants_more(request) && take_or_wait(&reading))
+		;
 	end_reading(&reading);
 	return end_by_hand(request);
 }
@@ -197,11 +177,10 @@ enum MHD_Result body_await(struct request *request)
 {
 	short found;
 
-	peer_enter(request->peer, PEER_RECEIVING);
 	if (request->expected - request->taken >= BY_HAND_MIN &&
 	    !request_answered(request))
 		return receive_by_hand(request);
-	found = wait_for_input(request, -1);
+	found = peer_await_input(request->peer, -1);
 	if (found && !(found & (POLLRDHUP | POLLHUP | POLLERR)))
 		return MHD_YES;
 	drain(request);

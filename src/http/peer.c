@@ -4,7 +4,12 @@
 
 #include "tusfs/clock.h"
 
+#include <poll.h>
 #include <sys/socket.h>
+
+/* What was sent before somebody took over may still be on its way: a pause as long as
+ * this, in milliseconds, is the end of it. */
+#define LAST_PAUSE 20
 
 int peers_new(unsigned int max, int64_t idle_timeout, struct peers **peers)
 {
@@ -106,14 +111,24 @@ int peer_fd(const struct peer *peer)
 	return peer->fd;
 }
 
+/* Linux opens the window of a socket no more after this, and so the rest of what was
+ * sent does not come. */
+static void stop_waiting(struct peer *peer)
+{
+	shutdown(peer->fd, SHUT_RD);
+}
+
 void peer_enter(struct peer *peer, enum peer_phase phase)
 {
 	if (phase == PEER_WAITING) {
 		atomic_store(&peer->served, true);
+		atomic_store(&peer->stopped, false);
 		atomic_store(&peer->since, clock_monotonic());
 	}
 	/* last, so that the reaper never sees a new phase with an old time */
 	atomic_store(&peer->phase, phase);
+	if (phase == PEER_RECEIVING && atomic_load(&peer->stopped))
+		stop_waiting(peer); /* libmicrohttpd does, and does not ask */
 }
 
 void peer_received(struct peer *peer, size_t size)
@@ -124,6 +139,30 @@ void peer_received(struct peer *peer, size_t size)
 void peer_note_answered(struct peer *peer, size_t size)
 {
 	atomic_store(&peer->answered, size);
+}
+
+short peer_await_input(struct peer *peer, int timeout)
+{
+	struct pollfd wait = {.fd = peer->fd, .events = POLLIN | POLLRDHUP};
+	int r;
+
+	atomic_store(&peer->phase, PEER_RECEIVING);
+	if (atomic_load(&peer->stopped))
+		timeout = LAST_PAUSE;
+	do
+		r = poll(&wait, 1, timeout);
+	while (r < 0 && errno == EINTR);
+	atomic_store(&peer->phase, PEER_BUSY);
+	return r > 0 ? wait.revents : 0;
+}
+
+/* Either this sees that the connection waits, or the connection sees this before it
+ * waits. */
+void peer_stop_receiving(struct peer *peer)
+{
+	atomic_store(&peer->stopped, true);
+	if (atomic_load(&peer->phase) != PEER_BUSY)
+		stop_waiting(peer);
 }
 
 void peer_shut_down(struct peer *peer)

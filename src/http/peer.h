@@ -46,11 +46,19 @@ struct peer *peer_open(struct peers *peers, int fd, enum peer_weight weight);
 /* Before the descriptor is closed. Takes NULL. */
 void peer_close(struct peer *peer);
 int peer_fd(const struct peer *peer);
+/* RECEIVING is for when libmicrohttpd is to wait for more of a body. */
 void peer_enter(struct peer *peer, enum peer_phase phase);
 /* That bytes of a body came. */
 void peer_received(struct peer *peer, size_t size);
 /* That so many bytes in the socket were answered, and are only to be taken out. */
 void peer_note_answered(struct peer *peer, size_t size);
+/* Waits until there is something to read, for `timeout` milliseconds at most, or
+ * without end when it is -1; what poll() says of the socket, or 0. RECEIVING meanwhile,
+ * and BUSY after it. */
+short peer_await_input(struct peer *peer, int timeout);
+/* Lets the body that the connection receives come to its end, without blocking: at once
+ * if nothing of it is there, or else when it stops coming. */
+void peer_stop_receiving(struct peer *peer);
 /* Makes the connection come to its end, without blocking. */
 void peer_shut_down(struct peer *peer);
 

@@ -211,7 +211,7 @@ int upload_writer_put(struct upload_writer *writer, const void *bytes, size_t si
 	bool over = size > room;
 	int r;
 
-	if (live_is_stopping(writer->live))
+	if (live_must_end(writer->live))
 		return REFUSED_STOPPED;
 	if (over)
 		size = (size_t)room;

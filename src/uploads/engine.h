@@ -11,8 +11,10 @@
 #include <stdatomic.h>
 
 #define LIVE_BUCKETS 1024
-/* How long a newcomer waits for the running writer to stop. */
+/* How long a newcomer waits for the running writer to stop, ... */
 #define TAKEOVER_TIME (5 * CLOCK_SECOND)
+/* ...which may still take what had come before: for this long. */
+#define STOPPING_TIME (CLOCK_SECOND / 2)
 
 struct journal;
 struct janitor;
@@ -58,7 +60,8 @@ struct live {
 	pthread_mutex_t mutex; /* protects the rest */
 	pthread_cond_t released;
 	bool claimed;
-	bool stopping; /* the holder was told to stop */
+	bool stopping;	    /* the holder was told to stop... */
+	int64_t stopped_at; /* ...then (monotonic) */
 	void (*stop)(void *arg);
 	void *arg;
 };
@@ -78,8 +81,8 @@ struct live *live_release(struct uploads *uploads, struct live *live);
 MUST_CHECK int live_settle(struct uploads *uploads, struct upload_id id);
 /* Whether somebody has the right now, or waits for it. */
 bool live_is_held(struct uploads *uploads, struct upload_id id);
-/* Whether the holder was told to stop. */
-bool live_is_stopping(struct live *live);
+/* Whether the holder was told to stop, and had its time to. */
+bool live_must_end(struct live *live);
 
 /* ---- place.c: names and folders, inside a transaction ---- */
 

@@ -87,6 +87,7 @@ static void live_stop_holder(struct live *live)
 	if (!live->claimed || live->stopping)
 		return;
 	live->stopping = true;
+	live->stopped_at = clock_monotonic();
 	if (live->stop)
 		live->stop(live->arg);
 }
@@ -194,11 +195,11 @@ bool live_is_held(struct uploads *uploads, struct upload_id id)
 	return find(uploads, id) != NULL;
 }
 
-bool live_is_stopping(struct live *live)
+bool live_must_end(struct live *live)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&live->mutex);
 
-	return live->stopping;
+	return live->stopping && clock_monotonic() - live->stopped_at >= STOPPING_TIME;
 }
 
 void uploads_stop_writers(struct uploads *uploads)

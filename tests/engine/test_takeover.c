@@ -2,6 +2,8 @@
 #include "engine.h"
 #include "run.h"
 
+#include "tusfs/clock.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -14,6 +16,7 @@ struct slow {
 	struct upload_id id;
 	int wake[2];	/* `stop` writes a byte here */
 	int started[2]; /* the writer does */
+	bool late;	/* puts more after it was told to stop */
 	uint64_t kept;
 };
 
@@ -36,7 +39,11 @@ static void *write_slowly(void *arg)
 	ck_assert_int_eq(upload_writer_put(writer, "0123456789", 10), 0);
 	ck_assert_int_eq(write(slow->started[1], "x", 1), 1);
 	ck_assert_int_eq(read(slow->wake[0], &byte, 1), 1);
-	ck_assert_int_eq(upload_writer_put(writer, "!", 1), REFUSED_STOPPED);
+	if (slow->late) {
+		ck_assert_int_eq(upload_writer_put(writer, "!", 1), 0);
+		usleep(CLOCK_SECOND / 2);
+		ck_assert_int_eq(upload_writer_put(writer, "?", 1), REFUSED_STOPPED);
+	}
 	ck_assert_int_eq(upload_writer_cut(writer, &file), 0);
 	slow->kept = file.offset;
 	file_release(&file);
@@ -67,7 +74,7 @@ static void slow_end(struct slow *slow)
 START_TEST(a_head_stops_the_writer_and_sees_what_it_had)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
-	struct slow slow;
+	struct slow slow = {0};
 
 	slow_start(&slow, file.id);
 	now = engine_find(file.id);
@@ -82,10 +89,25 @@ START_TEST(a_head_stops_the_writer_and_sees_what_it_had)
 }
 END_TEST
 
+/* It may have read what came before it was told, or what the kernel still holds. */
+START_TEST(a_stopped_writer_puts_what_had_come_but_not_for_long)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
+	struct slow slow = {.late = true};
+
+	slow_start(&slow, file.id);
+	ck_assert_int_eq(uploads_settle(engine, file.id, &now), 0);
+	ck_assert_uint_eq(now.offset, 11);
+	slow_end(&slow);
+	file_release(&now);
+	file_release(&file);
+}
+END_TEST
+
 START_TEST(a_new_writer_stops_the_old_one_and_goes_on_behind_it)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 13);
-	struct slow slow;
+	struct slow slow = {0};
 
 	slow_start(&slow, file.id);
 	engine_append(file.id, 10, "abc", 3);
@@ -98,7 +120,7 @@ END_TEST
 START_TEST(a_termination_stops_the_writer)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
-	struct slow slow;
+	struct slow slow = {0};
 
 	slow_start(&slow, file.id);
 	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
@@ -113,7 +135,7 @@ START_TEST(a_stop_of_the_engine_stops_all_writers_and_takes_no_new_ones)
 	struct file file = engine_create(FILE_PLAIN, "x", 100000);
 	struct upload_append append = {.offset = 10};
 	struct upload_writer *writer;
-	struct slow slow;
+	struct slow slow = {0};
 
 	slow_start(&slow, file.id);
 	uploads_stop_writers(engine);
@@ -159,10 +181,11 @@ static void *race(void *arg)
 		append.offset = file.offset;
 		complete = file_is_complete(&file);
 		file_release(&file);
+		atomic_store(&racer->stopped, false);
 		if (complete || upload_writer_open(engine, racer->id, &append, &writer))
 			continue;
-		atomic_store(&racer->stopped, false);
-		for (uint64_t at = append.offset; at < RACE && !r; at += 1000)
+		for (uint64_t at = append.offset;
+		     at < RACE && !r && !atomic_load(&racer->stopped); at += 1000)
 			r = upload_writer_put(writer, racer->bytes + at,
 					      RACE - at < 1000 ? RACE - at : 1000);
 		upload_writer_free(writer);
@@ -192,6 +215,7 @@ int main(void)
 {
 	const TTest *tests[] = {
 		a_head_stops_the_writer_and_sees_what_it_had,
+		a_stopped_writer_puts_what_had_come_but_not_for_long,
 		a_new_writer_stops_the_old_one_and_goes_on_behind_it,
 		a_termination_stops_the_writer,
 		a_stop_of_the_engine_stops_all_writers_and_takes_no_new_ones,

@@ -6,14 +6,30 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Well below the 5 s after which a writer that does not stop is reported. */
 #define SOON (4 * CLOCK_SECOND)
+
+static atomic_bool slow_disk;
+static atomic_int writes;
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t size, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off_t offset);
+
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off_t offset)
+{
+	atomic_fetch_add(&writes, 1);
+	if (atomic_load(&slow_disk))
+		usleep(10000);
+	return __real_pwrite64(fd, bytes, size, offset);
+}
 
 /* A PATCH of `size` bytes that sends `body` and then hangs; its connection. */
 static int hang(const char *path, uint64_t offset, size_t size, const char *body)
@@ -125,6 +141,21 @@ START_TEST(an_orderly_stop_keeps_what_had_come)
 }
 END_TEST
 
+/* What the client has sent is in the kernel still when somebody asks. */
+START_TEST(head_waits_for_what_a_client_sent_before_it_hung_up)
+{
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 3000000\r\n");
+	SCOPED(scoped_free) char *text = long_text(1000000);
+
+	atomic_store(&slow_disk, true);
+	close(hang(path, 0, 3000000, text));
+	while (!atomic_load(&writes))
+		usleep(1000);
+	ck_assert_uint_eq(head_offset(path), 1000000);
+	atomic_store(&slow_disk, false);
+}
+END_TEST
+
 START_TEST(delete_stops_a_hanging_patch)
 {
 	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 200000\r\n");
@@ -229,6 +260,7 @@ int main(void)
 		head_takes_over_from_a_hanging_patch_and_loses_nothing,
 		patch_takes_over_from_a_hanging_patch_and_loses_nothing,
 		an_orderly_stop_keeps_what_had_come,
+		head_waits_for_what_a_client_sent_before_it_hung_up,
 		delete_stops_a_hanging_patch,
 		a_get_disturbs_no_patch,
 		a_hanging_creation_is_taken_over_too,
