@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "tusfs/clock.h"
 #include "tusfs/text.h"
 
 #include <ctype.h>
@@ -138,9 +139,13 @@ static bool set_max_size(struct options *options, const char *value)
 	return true;
 }
 
+/* So that times can be added to it: a century. */
+#define EXPIRE_AFTER_MAX (INT64_C(36525) * 24 * 3600 * CLOCK_SECOND)
+
 static bool set_expire_after(struct options *options, const char *value)
 {
-	return text_to_span(value, &options->uploads.expire_after);
+	return text_to_span(value, &options->uploads.expire_after) &&
+	       options->uploads.expire_after <= EXPIRE_AFTER_MAX;
 }
 
 static bool set_sync(struct options *options, const char *value)

@@ -163,8 +163,10 @@ MUST_CHECK int catalog_has_users(struct conn *conn, uint64_t blob, bool *has);
 /* Whether a final still waits for a part, and the sum of the lengths known. */
 MUST_CHECK int catalog_final_sum(struct conn *conn, uint64_t num, bool *waits,
 				 uint64_t *sum);
-/* The finals, made at `since` or later, whose first segment is `blob`, newest first;
- * the caller frees *nums. */
+/* When the last of its parts expires; 0 if none does. */
+MUST_CHECK int catalog_final_expires(struct conn *conn, uint64_t num, int64_t *when);
+/* The finals, made at `since` or later, whose first segment is `blob`: the newest 16 of
+ * them, newest first; the caller frees *nums. */
 MUST_CHECK int catalog_finals_from(struct conn *conn, uint64_t blob, int64_t since,
 				   uint64_t **nums, size_t *count);
 
@@ -177,8 +179,9 @@ MUST_CHECK int catalog_remove_body(struct conn *conn, uint64_t num);
 
 /* Blobs that nothing refers to, to be removed from the store. */
 MUST_CHECK int catalog_add_trash(struct conn *conn, uint64_t blob);
-MUST_CHECK int catalog_trash(struct conn *conn, uint64_t *blobs, size_t room,
-			     size_t *count);
+/* Those after `after`, in their order. */
+MUST_CHECK int catalog_trash(struct conn *conn, uint64_t after, uint64_t *blobs,
+			     size_t room, size_t *count);
 /* Writes a row as it is, so that a durable commit has something to write: with it, all
  * that was committed before becomes durable. */
 MUST_CHECK int catalog_touch_trash(struct conn *conn, uint64_t blob);

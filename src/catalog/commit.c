@@ -82,7 +82,8 @@ static int set_durable(struct committer *committer, bool durable)
 /* After a sync of the log that failed, parts of it may be missing on disk, and a later
  * sync would not tell: a power cut would then take what is committed behind them. So
  * all of it goes into the catalog's file, which is synced, before anything else is
- * committed. */
+ * committed; and before the failure is told, for what could not be synced is in the log
+ * still, and would count after a crash. */
 static int mend(struct committer *committer)
 {
 	struct conn *conn = committer->conn;
@@ -341,6 +342,8 @@ static void lead(struct committer *committer)
 	unsigned int next = batch->batch + 1;
 
 	commit_batch(committer, batch);
+	if (mend(committer))
+		log_debug("the log will be mended before the next commit");
 	end_batch(committer, batch);
 	follow(committer);
 	renew(committer);

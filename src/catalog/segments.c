@@ -120,6 +120,18 @@ int catalog_final_sum(struct conn *conn, uint64_t num, bool *waits, uint64_t *su
 	return 0;
 }
 
+int catalog_final_expires(struct conn *conn, uint64_t num, int64_t *when)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, STMT_FINAL_EXPIRES);
+	int r;
+
+	query_u64(&q, 1, num);
+	r = query_one(&q);
+	if (!r)
+		*when = query_column_i64(&q, 0);
+	return r;
+}
+
 int catalog_finals_from(struct conn *conn, uint64_t blob, int64_t since,
 			uint64_t **nums, size_t *count)
 {
@@ -170,11 +182,13 @@ int catalog_add_trash(struct conn *conn, uint64_t blob)
 	return query_run(&q);
 }
 
-int catalog_trash(struct conn *conn, uint64_t *blobs, size_t room, size_t *count)
+int catalog_trash(struct conn *conn, uint64_t after, uint64_t *blobs, size_t room,
+		  size_t *count)
 {
 	SCOPED(query_end) struct query q = query_begin(conn, STMT_TRASH);
 
-	query_u64(&q, 1, room);
+	query_u64(&q, 1, after);
+	query_u64(&q, 2, room);
 	return query_nums(&q, blobs, room, count);
 }
 

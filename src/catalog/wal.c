@@ -77,7 +77,7 @@ int wal_copy(struct wal *wal, struct conn *conn, int mode)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&wal->copying);
 	unsigned int number = number_of(wal);
-	int frames = 0, copied = 0, rc;
+	int frames = -1, copied = -1, rc;
 
 	if (mode == SQLITE_CHECKPOINT_PASSIVE && is_copied(wal))
 		return SQLITE_OK;
@@ -86,7 +86,8 @@ int wal_copy(struct wal *wal, struct conn *conn, int mode)
 		atomic_store(&wal->lost, true);
 	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
 		copied = wal_progress(wal).frames; /* SQLite says 0 */
-	if (rc == SQLITE_OK)
+	/* who reads keeps the log from beginning anew, but all of it may be copied */
+	if ((rc == SQLITE_OK || rc == SQLITE_BUSY) && copied >= 0)
 		note_copied(wal, number, copied);
 	return rc;
 }

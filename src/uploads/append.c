@@ -142,7 +142,7 @@ static int store_bytes(struct upload_writer *writer, const uint8_t *bytes, size_
 /* Bytes may be seen before the append ends, unless a checksum decides about them. */
 static bool may_checkpoint(const struct upload_writer *writer)
 {
-	return !writer->file.small && !writer->append.checked &&
+	return writer->in_blob && !writer->append.checked &&
 	       writer->promised.algorithm == DIGEST_NONE;
 }
 
@@ -217,6 +217,8 @@ int upload_writer_put(struct upload_writer *writer, const void *bytes, size_t si
 		size = (size_t)room;
 	hash(writer, bytes, size);
 	r = size ? store_bytes(writer, bytes, size) : 0;
+	if (r) /* not all that was hashed is kept */
+		writer->whole = digest_free(writer->whole);
 	if (!r && may_checkpoint(writer))
 		r = checkpoint(writer);
 	if (r)

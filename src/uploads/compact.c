@@ -3,6 +3,7 @@
  * whose bytes are the same. */
 #include "engine.h"
 
+#include "tusfs/clock.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
@@ -33,6 +34,8 @@ static bool has_room(struct uploads *uploads, uint64_t length)
 
 /* One final that is being rewritten. */
 struct copying {
+	struct uploads *uploads;
+	uint64_t num;
 	struct content *content;
 	struct blob *blob;
 	const atomic_bool *stop;
@@ -65,11 +68,13 @@ static int copy(void *arg)
 	return 0;
 }
 
+/* What was removed meanwhile is let go of, so that its space comes free. */
 static void look_after(void *arg)
 {
 	struct copying *copying = arg;
 
-	if (atomic_load(copying->stop))
+	if (atomic_load(copying->stop) ||
+	    upload_is_gone(copying->uploads, copying->num))
 		atomic_store(&copying->stopping, true);
 }
 
@@ -127,7 +132,8 @@ static int switch_over(struct uploads *uploads, uint64_t num, uint64_t length)
 /* Refusals: NOT_FOUND and GONE (it was removed meanwhile, or is damaged). */
 static int compact_one(struct uploads *uploads, uint64_t num, const atomic_bool *stop)
 {
-	SCOPED(copying_end) struct copying copying = {.stop = stop};
+	SCOPED(copying_end)
+	struct copying copying = {.uploads = uploads, .num = num, .stop = stop};
 	int r = content_load(uploads, num, &copying.content);
 
 	if (r || !copying.content->complete || !copying.content->length ||
@@ -138,12 +144,24 @@ static int compact_one(struct uploads *uploads, uint64_t num, const atomic_bool 
 		r = run_idle(copy, &copying, look_after);
 	if (!r && copying.done)
 		r = blob_sync(copying.blob);
-	if (!r && copying.done)
+	if (!r && copying.done) {
 		r = switch_over(uploads, num, copying.content->length);
-	if (!r && copying.done)
-		return 0;
+		/* a failed commit may count after a crash: the next try overwrites it
+		 */
+		if (r <= 0)
+			return r;
+	}
 	/* of no use, and nobody knows of it */
 	return copying.blob && blob_remove(uploads->store, num) < 0 ? -EIO : r;
+}
+
+/* A final that may still be asked for again is found by its parts. */
+static bool is_fresh(struct uploads *uploads, uint64_t num)
+{
+	SCOPED(file_release) struct file file = {0};
+
+	return uploads_stat(uploads, num, &file) == 0 &&
+	       file.created > clock_now() - REPEAT_TIME;
 }
 
 static int list(struct uploads *uploads, uint64_t after, uint64_t *nums, size_t *count)
@@ -170,7 +188,10 @@ int compact_all(struct uploads *uploads, const atomic_bool *stop, bool *later)
 				return 0;
 			}
 			after = nums[i];
-			r = compact_one(uploads, nums[i], stop);
+			if (is_fresh(uploads, nums[i]))
+				*later = true;
+			else
+				r = compact_one(uploads, nums[i], stop);
 		}
 	} while (r >= 0 && count == COMPACT_BATCH && !atomic_load(stop));
 	return r < 0 ? r : 0;

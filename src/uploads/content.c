@@ -158,12 +158,19 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 	return 0;
 }
 
-static bool still_there(struct uploads *uploads, uint64_t num)
+bool upload_is_gone(struct uploads *uploads, uint64_t num)
 {
-	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
 	SCOPED(file_release) struct file file = {0};
 
-	return catalog_file(conn, num, &file) == 0 && !file.broken;
+	return uploads_stat(uploads, num, &file) == REFUSED_NOT_FOUND;
+}
+
+/* Whether an upload that could not be loaded, which is `r`, should have been. */
+static bool is_damaged(struct uploads *uploads, const struct file *file, int r)
+{
+	return (r == REFUSED_NOT_FOUND || r == REFUSED_GONE) && file->num &&
+	       !file->broken && !file_is_folder(file) &&
+	       !upload_is_gone(uploads, file->num);
 }
 
 int content_load(struct uploads *uploads, uint64_t num, struct content **content)
@@ -171,10 +178,14 @@ int content_load(struct uploads *uploads, uint64_t num, struct content **content
 	SCOPED(file_release) struct file file = {0};
 	int r = load(uploads, num, &file, content);
 
-	/* A row was read, then its bytes were not there: it was terminated in between,
-	 * or it is damaged. */
-	if ((r == REFUSED_NOT_FOUND || r == REFUSED_GONE) && file.num && !file.broken &&
-	    !file_is_folder(&file) && still_there(uploads, num))
+	/* a row was read, then its bytes were not there: it was terminated in between,
+	 * or a compaction has put them elsewhere... */
+	if (is_damaged(uploads, &file, r)) {
+		file_release(&file);
+		r = load(uploads, num, &file, content);
+	}
+	/* ...or it is damaged */
+	if (is_damaged(uploads, &file, r))
 		return mark_broken(uploads, &file, "bytes are missing from the store");
 	return r;
 }

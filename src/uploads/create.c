@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* A final that is asked for again within this time is the one made before. */
-#define REPEAT_TIME (60 * CLOCK_SECOND)
-
 struct creation {
 	struct upload_change change; /* its outcome tells of finals too */
 	struct uploads *uploads;
@@ -105,11 +102,12 @@ static int is_repeat(struct conn *conn, uint64_t num, const struct creation *cre
 	size_t count = creation->request.parts_count, n;
 	int r = catalog_file(conn, num, &file);
 
-	if (!r)
-		r = catalog_segments(conn, num, &there, &n);
+	if (r || !same_text(file.metadata, creation->request.metadata))
+		return r;
+	r = catalog_segments(conn, num, &there, &n);
 	if (r)
 		return r;
-	*is = n == count && same_text(file.metadata, creation->request.metadata);
+	*is = n == count;
 	for (size_t i = 0; i < count && *is; i++)
 		*is = there[i].blob == segments[i].blob;
 	if (*is) {

@@ -15,6 +15,8 @@
 #define TAKEOVER_TIME (5 * CLOCK_SECOND)
 /* ...which may still take what had come before: for this long. */
 #define STOPPING_TIME (CLOCK_SECOND / 2)
+/* A final that is asked for again within this time is the one made before. */
+#define REPEAT_TIME (60 * CLOCK_SECOND)
 
 struct journal;
 struct janitor;
@@ -199,6 +201,8 @@ MUST_CHECK int content_read(const struct content *content, void *bytes, size_t s
 const struct content_part *content_part_at(const struct content *content,
 					   uint64_t offset);
 void scoped_content_unref(struct content **content);
+/* Whether the upload has no row any more. */
+bool upload_is_gone(struct uploads *uploads, uint64_t num);
 /* Marks an upload as damaged, with a line in the log. Returns GONE, or a failure. */
 MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
 			   const char *why);

@@ -98,11 +98,9 @@ static int digest_content(void *arg)
 static void look_after(void *arg)
 {
 	struct hashing *hashing = arg;
-	SCOPED(file_release) struct file file = {0};
 
 	if (atomic_load(&hashing->hasher->stop) ||
-	    uploads_stat(hashing->hasher->uploads, hashing->num, &file) ==
-		    REFUSED_NOT_FOUND)
+	    upload_is_gone(hashing->hasher->uploads, hashing->num))
 		atomic_store(&hashing->stop, true);
 }
 

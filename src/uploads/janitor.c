@@ -26,11 +26,11 @@ struct trash {
 	size_t count;
 };
 
-static int list_trash(struct uploads *uploads, struct trash *trash)
+static int list_trash(struct uploads *uploads, uint64_t after, struct trash *trash)
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
 
-	return catalog_trash(conn, trash->blobs, TRASH_BATCH, &trash->count);
+	return catalog_trash(conn, after, trash->blobs, TRASH_BATCH, &trash->count);
 }
 
 static int apply_touched(struct conn *conn, void *arg)
@@ -59,40 +59,65 @@ static int apply_emptied(struct conn *conn, void *arg)
 	return r;
 }
 
-static int remove_blobs(struct uploads *uploads, const struct trash *trash)
+static int remove_blob(struct uploads *uploads, uint64_t num)
 {
-	int r = 0;
+	int r;
 
-	for (size_t i = 0; i < trash->count && !r; i++) {
-		blob_unref(unsynced_take(uploads->unsynced, trash->blobs[i]));
-		r = blob_remove(uploads->store, trash->blobs[i]);
+	blob_unref(unsynced_take(uploads->unsynced, num));
+	r = blob_remove(uploads->store, num);
+	if (!r && durable_finish(uploads))
+		r = blob_sync_removal(uploads->store, num);
+	return r;
+}
+
+/* Leaves in *trash what was removed. One that cannot be does not keep the others. */
+static int remove_blobs(struct uploads *uploads, struct trash *trash)
+{
+	size_t removed = 0;
+	int r = 0, failed;
+
+	for (size_t i = 0; i < trash->count; i++) {
+		failed = remove_blob(uploads, trash->blobs[i]);
+		if (failed)
+			r = failed;
+		else
+			trash->blobs[removed++] = trash->blobs[i];
 	}
-	if (!durable_finish(uploads))
-		return r;
-	for (size_t i = 0; i < trash->count && !r; i++)
-		r = blob_sync_removal(uploads->store, trash->blobs[i]);
+	trash->count = removed;
 	return r;
 }
 
 /* Removes blobs first and forgets them then: a crash in between only repeats it, and a
  * power cut does not bring one back that nobody remembers. */
+static int empty_some(struct uploads *uploads, struct trash *trash)
+{
+	int r = sync_removals(uploads, trash), forgotten;
+
+	if (r)
+		return r;
+	r = remove_blobs(uploads, trash);
+	fault_point("blobs removed, and not forgotten");
+	forgotten = catalog_commit(uploads->catalog, false, apply_emptied, trash);
+	return forgotten ? forgotten : r;
+}
+
 static int empty_trash(struct uploads *uploads)
 {
 	struct trash trash;
-	int r;
+	uint64_t after = 0;
+	int r = 0, emptied;
+	bool more;
 
 	do {
-		r = list_trash(uploads, &trash);
-		if (r || !trash.count)
-			return r;
-		r = sync_removals(uploads, &trash);
-		if (!r)
-			r = remove_blobs(uploads, &trash);
-		fault_point("blobs removed, and not forgotten");
-		if (!r)
-			r = catalog_commit(uploads->catalog, false, apply_emptied,
-					   &trash);
-	} while (!r && trash.count == TRASH_BATCH);
+		emptied = list_trash(uploads, after, &trash);
+		if (emptied || !trash.count)
+			return emptied ? emptied : r;
+		more = trash.count == TRASH_BATCH;
+		after = trash.blobs[trash.count - 1];
+		emptied = empty_some(uploads, &trash);
+		if (emptied)
+			r = emptied;
+	} while (more);
 	return r;
 }
 

@@ -51,8 +51,25 @@ int remove_upload(struct conn *conn, const struct file *file, int64_t now)
 struct removal {
 	struct upload_id id;
 	int64_t expired; /* only if it expires at this time or before; 0: in any case */
+	bool put_off;	 /* its parts are active */
 	struct file file;
 };
+
+/* A final that waits for its parts is active while they are. */
+static int put_off(struct conn *conn, struct removal *removal)
+{
+	struct file *file = &removal->file;
+	int64_t expires;
+	int r;
+
+	if (file->kind != FILE_FINAL || file_is_complete(file))
+		return 0;
+	r = catalog_final_expires(conn, file->num, &expires);
+	if (r || expires <= removal->expired)
+		return r;
+	removal->put_off = true;
+	return catalog_set_expires(conn, file->num, expires);
+}
 
 static int apply_remove(struct conn *conn, void *arg)
 {
@@ -60,12 +77,17 @@ static int apply_remove(struct conn *conn, void *arg)
 	int r;
 
 	file_release(&removal->file);
+	removal->put_off = false;
 	r = catalog_file_with_id(conn, removal->id, &removal->file);
 	if (r)
 		return r;
 	if (removal->expired &&
 	    (!removal->file.expires || removal->file.expires > removal->expired))
 		return REFUSED_NOT_FOUND;
+	if (removal->expired)
+		r = put_off(conn, removal);
+	if (r || removal->put_off)
+		return r;
 	return remove_upload(conn, &removal->file, clock_now());
 }
 
@@ -80,6 +102,8 @@ static int remove_claimed(struct uploads *uploads, struct live *live, int64_t ex
 	r = catalog_commit(uploads->catalog, durable_always(uploads), apply_remove,
 			   &removal);
 	live_release(uploads, live);
+	if (!r && removal.put_off)
+		r = REFUSED_NOT_FOUND;
 	if (r) {
 		file_release(&removal.file);
 		return r;

@@ -65,11 +65,16 @@ static int open_journal(struct uploads *uploads)
 }
 
 /* A run that ended in order leaves nothing to a power cut, whatever its level: the next
- * one trusts what it finds. */
+ * one trusts what it finds. A sync of the whole fails for what one blob has lost, so
+ * which one it was is found out before. */
 static bool settle(struct uploads *uploads)
 {
-	return durable_always(uploads) ||
-	       (store_sync(uploads->store) == 0 && unsynced_settle(uploads));
+	bool settled;
+
+	if (durable_always(uploads))
+		return true;
+	settled = unsynced_settle(uploads);
+	return store_sync(uploads->store) == 0 && settled;
 }
 
 /* What is left of an engine that did not open, or is closed. */

@@ -257,6 +257,9 @@ int writer_advance_verified(struct upload_writer *writer, struct outcome *outcom
 		if (r != REFUSED_CHECKSUM || !outcome->unverified)
 			return r;
 		r = verify_final(writer->uploads, outcome->unverified, &late);
+		if (r == REFUSED_NOT_FOUND &&
+		    upload_is_gone(writer->uploads, outcome->unverified))
+			continue; /* without it there is nothing to verify */
 		if (!r)
 			r = outcome_trust(outcome);
 		if (r)

@@ -2,10 +2,22 @@
 #include "engine.h"
 #include "run.h"
 
+#include "tusfs/clock.h"
+
 #include <string.h>
 #include <unistd.h>
 
 #define PART 50000
+
+static int64_t later; /* than it is, in microseconds */
+
+int64_t __real_clock_now(void);
+int64_t __wrap_clock_now(void);
+
+int64_t __wrap_clock_now(void)
+{
+	return __real_clock_now() + later;
+}
 
 static struct upload_id part(const void *bytes, size_t size)
 {
@@ -207,6 +219,7 @@ START_TEST(a_compacted_final_is_one_blob_and_its_readers_notice_nothing)
 	ck_assert_int_eq(uploads_terminate(engine, ids[1]), 0);
 	engine_close();
 	engine_config.compact = COMPACT_ALWAYS;
+	later = 120 * CLOCK_SECOND; /* nobody asks for it again */
 	engine_open();
 	ck_assert_int_eq(upload_reader_open(engine, file.num, &reader), 0);
 	ck_assert_int_eq(uploads_start_threads(engine), 0);
@@ -223,6 +236,25 @@ START_TEST(a_compacted_final_is_one_blob_and_its_readers_notice_nothing)
 }
 END_TEST
 
+/* Its answer may have been lost. */
+START_TEST(a_final_is_not_compacted_while_it_may_be_asked_for_again)
+{
+	SCOPED(scoped_free) uint8_t *a = engine_noise(2 * PART, 5);
+	struct upload_id ids[2] = {part(a, PART), part(a + PART, PART)};
+	struct file file = engine_concatenate("f", ids, 2), again;
+
+	engine_close();
+	engine_config.compact = COMPACT_ALWAYS;
+	engine_open();
+	ck_assert_int_eq(uploads_start_threads(engine), 0);
+	usleep(500000);
+	again = engine_concatenate("f", ids, 2);
+	ck_assert_uint_eq(file.num, again.num);
+	file_release(&again);
+	file_release(&file);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
@@ -235,6 +267,7 @@ int main(void)
 		a_repeated_final_is_the_one_made_before,
 		a_thousand_parts_in_one_final,
 		a_compacted_final_is_one_blob_and_its_readers_notice_nothing,
+		a_final_is_not_compacted_while_it_may_be_asked_for_again,
 	};
 
 	return RUN_TESTS(tests, engine_setup, engine_teardown);

@@ -95,6 +95,33 @@ START_TEST(a_finished_upload_does_not_expire_but_a_finished_part_does)
 }
 END_TEST
 
+START_TEST(a_final_lives_as_long_as_its_parts_are_active)
+{
+	struct file part = engine_create(FILE_PARTIAL, NULL, 3), found;
+	struct file final = engine_concatenate("final", &part.id, 1);
+
+	pass(60);
+	engine_append(part.id, 0, "a", 1);
+	pass(60);
+	found = engine_find(final.id);
+	ck_assert_int_eq(found.expires, now + 40 * CLOCK_SECOND);
+	file_release(&found);
+	engine_append(part.id, 1, "bc", 2);
+	engine_expect(final.num, "abc", 3);
+	file_release(&part);
+	file_release(&final);
+
+	part = engine_create(FILE_PARTIAL, NULL, 3);
+	final = engine_concatenate("never", &part.id, 1);
+	gone_count = 0;
+	pass(200);
+	ck_assert_int_eq(uploads_find(engine, final.id, &found), REFUSED_GONE);
+	ck_assert_int_eq(uploads_find(engine, part.id, &found), REFUSED_GONE);
+	file_release(&part);
+	file_release(&final);
+}
+END_TEST
+
 START_TEST(an_upload_that_is_being_written_does_not_expire)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 100), found;
@@ -156,6 +183,7 @@ int main(void)
 		an_idle_upload_expires_is_remembered_and_then_forgotten,
 		activity_pushes_the_expiry_forward,
 		a_finished_upload_does_not_expire_but_a_finished_part_does,
+		a_final_lives_as_long_as_its_parts_are_active,
 		an_upload_that_is_being_written_does_not_expire,
 		a_user_can_give_a_finished_upload_a_time_and_take_it_back,
 		hundreds_expire_in_one_pass,

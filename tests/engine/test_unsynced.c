@@ -19,7 +19,8 @@
 
 static uint8_t *bytes;	   /* LONG of them */
 static bool lost[FDS_MAX]; /* what was opened as this descriptor lost bytes */
-static int syncs;	   /* of blobs */
+static bool file_system_lost;
+static int syncs; /* of blobs */
 
 typedef int get_limit(__rlimit_resource_t resource, struct rlimit *limit);
 
@@ -40,6 +41,8 @@ WRAP_LIMIT(getrlimit64)
 
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
+int __real_syncfs(int fd);
+int __wrap_syncfs(int fd);
 int __real_close(int fd);
 int __wrap_close(int fd);
 
@@ -50,6 +53,16 @@ int __wrap_fdatasync(int fd)
 	if (!lost[fd])
 		return __real_fdatasync(fd);
 	lost[fd] = false; /* told once */
+	errno = EIO;
+	return -1;
+}
+
+/* It fails for what any file has lost, even when that was told already. */
+int __wrap_syncfs(int fd)
+{
+	if (!file_system_lost)
+		return __real_syncfs(fd);
+	file_system_lost = false;
 	errno = EIO;
 	return -1;
 }
@@ -66,6 +79,7 @@ static void lose_what_is_not_synced(void)
 {
 	for (int fd = 0; fd < FDS_MAX; fd++)
 		lost[fd] = descriptor_is_blob(fd);
+	file_system_lost = true;
 }
 
 static void reopen_at(enum sync_level sync)
@@ -80,6 +94,7 @@ static void setup(void)
 	engine_setup();
 	reopen_at(SYNC_FINISH);
 	memset(lost, 0, sizeof(lost));
+	file_system_lost = false;
 	syncs = 0;
 	bytes = engine_noise(LONG, 1);
 }

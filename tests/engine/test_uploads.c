@@ -1,8 +1,12 @@
 /* The life of a plain upload: create, append, read, terminate. */
 #include "engine.h"
 #include "run.h"
+#include "temp_dir.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 START_TEST(a_small_upload_can_be_created_with_its_bytes_at_once)
 {
@@ -229,6 +233,54 @@ START_TEST(a_complete_upload_takes_an_empty_append_and_no_byte)
 }
 END_TEST
 
+/* Also when it comes so late that an append would be committed on its way. */
+START_TEST(a_complete_large_upload_takes_no_late_byte)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(100000, 6);
+	struct file file = engine_upload(FILE_PLAIN, "done", bytes, 100000);
+	struct upload_append append = {.offset = 100000};
+	struct upload_writer *writer;
+
+	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
+	usleep(1100000);
+	ck_assert_int_eq(upload_writer_put(writer, "!", 1), REFUSED_TOO_LARGE);
+	upload_writer_free(writer);
+	engine_expect(file.num, bytes, 100000);
+	file_release(&file);
+}
+END_TEST
+
+static char *blob_path(uint64_t num)
+{
+	SCOPED(scoped_free) char *place = NULL;
+
+	ck_assert_int_gt(asprintf(&place, "blobs/%02x/%016llx",
+				  (unsigned int)(num & 0xff), (unsigned long long)num),
+			 0);
+	return temp_dir_join(place);
+}
+
+START_TEST(a_blob_that_cannot_be_removed_does_not_keep_the_others)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(100000, 6);
+	struct file first = engine_upload(FILE_PLAIN, "first", bytes, 100000);
+	struct file second = engine_upload(FILE_PLAIN, "second", bytes, 100000);
+	SCOPED(scoped_free) char *kept = blob_path(first.num);
+	SCOPED(scoped_free) char *removed = blob_path(second.num);
+
+	ck_assert_int_eq(unlink(kept), 0);
+	ck_assert_int_eq(mkdir(kept, 0755), 0); /* which unlink() does not remove */
+	ck_assert_int_eq(uploads_terminate(engine, first.id), 0);
+	ck_assert_int_eq(uploads_terminate(engine, second.id), 0);
+	ck_assert_int_lt(uploads_clean(engine), 0);
+	ck_assert_int_lt(access(removed, F_OK), 0);
+	ck_assert_int_eq(rmdir(kept), 0);
+	ck_assert_int_eq(uploads_clean(engine), 0);
+	file_release(&first);
+	file_release(&second);
+}
+END_TEST
+
 static void terminate_under_a_reader(size_t size)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(size, 5);
@@ -335,6 +387,8 @@ int main(void)
 		a_forgotten_writer_keeps_what_came,
 		a_length_can_come_late_but_not_change,
 		a_complete_upload_takes_an_empty_append_and_no_byte,
+		a_complete_large_upload_takes_no_late_byte,
+		a_blob_that_cannot_be_removed_does_not_keep_the_others,
 		a_terminated_upload_is_gone_but_not_under_a_reader,
 		a_first_append_sees_what_happened_since_the_creation,
 		sizes_over_the_maximum_are_refused,

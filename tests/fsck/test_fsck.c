@@ -376,6 +376,22 @@ START_TEST(an_unfinished_upload_goes_back_to_what_is_there)
 }
 END_TEST
 
+START_TEST(an_unfinished_upload_without_its_blob_begins_again)
+{
+	struct file now;
+
+	remove_blob(made.arriving.num);
+	expect_found("\"arriving\" has to begin anew");
+	expect_mended();
+	now = engine_find(made.arriving.id);
+	ck_assert_uint_eq(now.offset, 0);
+	file_release(&now);
+	engine_append(made.arriving.id, 0, made.bytes, SIZE);
+	engine_expect(made.arriving.num, made.bytes, SIZE);
+	expect_others(&made.arriving, NULL);
+}
+END_TEST
+
 START_TEST(an_unfinished_upload_that_is_marked_as_damaged_begins_again)
 {
 	struct file now;
@@ -695,6 +711,7 @@ int main(void)
 		an_upload_without_its_blob_is_dropped,
 		what_is_left_of_a_short_blob_is_kept_in_lost_and_found,
 		an_unfinished_upload_goes_back_to_what_is_there,
+		an_unfinished_upload_without_its_blob_begins_again,
 		an_unfinished_upload_that_is_marked_as_damaged_begins_again,
 		a_final_that_lost_a_part_is_dropped_with_it,
 		a_final_whose_parts_do_not_add_up_is_dropped,
