@@ -104,7 +104,7 @@ bool uploads_observer_waits(struct uploads *uploads);
  * the hasher. Call once, after the doors have registered and after any fork. */
 MUST_CHECK int uploads_start_threads(struct uploads *uploads);
 /* Asks every running writer to stop, and keeps new ones out: the first step of a stop.
- * Does not wait. */
+ * Waits for them, but not much longer than half a second. */
 void uploads_stop_writers(struct uploads *uploads);
 
 /* ---- create, look, terminate: by id, for the HTTP door ---- */
@@ -167,10 +167,11 @@ struct upload_append {
 	/* Refuses with BUSY rather than waits: when somebody has the upload, or when it
 	 * is complete, or not so small that its bytes are in the catalog. */
 	bool at_once;
-	/* Called once, from another thread, when a newcomer wants the upload: it must
-	 * make the owner of the writer come to its end soon, without blocking
-	 * (shutdown(2) of the socket). Never called once commit, cut or
-	 * upload_writer_free() has returned. */
+	/* Called from another thread when a newcomer wants the upload: it must make the
+	 * owner of the writer come to its end soon, without blocking. Called a second
+	 * time half a second later, when it must do so at once (shutdown(2) of the
+	 * socket). Never called once commit, cut or upload_writer_free() has returned.
+	 */
 	void (*stop)(void *arg);
 	void *arg;
 };

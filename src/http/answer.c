@@ -251,6 +251,8 @@ enum MHD_Result answer_queue(struct request *request)
 		return MHD_NO;
 	assert(request->response);
 	answer_log(request);
+	if (peer_is_shut(request->peer)) /* nothing comes over it any more */
+		MHD_add_response_header(request->response, "Connection", "close");
 	peer_enter(request->peer, PEER_SENDING);
 	return MHD_queue_response(request->mhd, request->status, request->response);
 }

@@ -69,6 +69,7 @@ void append_refuse(struct request *request, int r)
 {
 	/* an append that was not ended is cut here, and so the offset is final */
 	request->writer = upload_writer_free(request->writer);
+	peer_go_on(request->peer);
 	answer_refusal(request, r);
 	tell_state(request);
 }

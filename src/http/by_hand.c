@@ -183,7 +183,7 @@ void answer_upload_by_hand(struct request *request, struct upload_reader *reader
 	block_sigpipe();
 	peer_enter(request->peer, PEER_SENDING);
 	if (!send_all(fd, text, size, NO_DEADLINE) ||
-	    !send_upload(fd, reader, first, length))
+	    (!request->wire_head && !send_upload(fd, reader, first, length)))
 		return;
 	shutdown(fd, SHUT_WR);
 	drop_input(fd, clock_monotonic() + LINGER);

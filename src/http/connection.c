@@ -314,7 +314,8 @@ static void take_request(struct front *front, struct connection *connection,
 	job->connection = connection;
 	came = read_request(front, job, size);
 	if (came == HEAD_WHOLE) {
-		connection->more = connection->ended || size > job->size;
+		connection->more =
+			connection->ended || size > job->size || size == JOB_BYTES;
 		leave_list(connection);
 		serve(front, job);
 		return;

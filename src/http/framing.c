@@ -24,7 +24,9 @@ static bool accept_encoding(struct request *request)
 
 	if (!encoding)
 		return true;
-	if (strcasecmp(encoding, "chunked") != 0) {
+	/* libmicrohttpd before 0.9.77 does not trim it, and reads to the end then */
+	if (strcasecmp(encoding, "chunked") != 0 ||
+	    request->fields.copied[FIELD_TRANSFER_ENCODING]) {
 		refuse(request, "Transfer-Encoding can only be chunked");
 		return false;
 	}

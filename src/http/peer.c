@@ -5,6 +5,7 @@
 #include "tusfs/clock.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* What was sent before somebody took over may still be on its way: a pause as long as
@@ -115,6 +116,7 @@ int peer_fd(const struct peer *peer)
  * sent does not come. */
 static void stop_waiting(struct peer *peer)
 {
+	atomic_store(&peer->shut, true);
 	shutdown(peer->fd, SHUT_RD);
 }
 
@@ -122,7 +124,7 @@ void peer_enter(struct peer *peer, enum peer_phase phase)
 {
 	if (phase == PEER_WAITING) {
 		atomic_store(&peer->served, true);
-		atomic_store(&peer->stopped, false);
+		peer_go_on(peer);
 		atomic_store(&peer->since, clock_monotonic());
 	}
 	/* last, so that the reaper never sees a new phase with an old time */
@@ -146,6 +148,7 @@ short peer_await_input(struct peer *peer, int timeout)
 	struct pollfd wait = {.fd = peer->fd, .events = POLLIN | POLLRDHUP};
 	int r;
 
+	atomic_store(&peer->polling, true);
 	atomic_store(&peer->phase, PEER_RECEIVING);
 	if (atomic_load(&peer->stopped))
 		timeout = LAST_PAUSE;
@@ -153,16 +156,37 @@ short peer_await_input(struct peer *peer, int timeout)
 		r = poll(&wait, 1, timeout);
 	while (r < 0 && errno == EINTR);
 	atomic_store(&peer->phase, PEER_BUSY);
+	atomic_store(&peer->polling, false);
 	return r > 0 ? wait.revents : 0;
+}
+
+/* Whether peer_await_input() is about to return, and to be called again. */
+static bool will_look(const struct peer *peer)
+{
+	int size = 0;
+
+	return atomic_load(&peer->polling) && ioctl(peer->fd, FIONREAD, &size) == 0 &&
+	       size > 0;
 }
 
 /* Either this sees that the connection waits, or the connection sees this before it
  * waits. */
 void peer_stop_receiving(struct peer *peer)
 {
-	atomic_store(&peer->stopped, true);
-	if (atomic_load(&peer->phase) != PEER_BUSY)
+	if (atomic_exchange(&peer->stopped, true))
+		peer_shut_down(peer);
+	else if (atomic_load(&peer->phase) != PEER_BUSY && !will_look(peer))
 		stop_waiting(peer);
+}
+
+void peer_go_on(struct peer *peer)
+{
+	atomic_store(&peer->stopped, false);
+}
+
+bool peer_is_shut(const struct peer *peer)
+{
+	return atomic_load(&peer->shut);
 }
 
 void peer_shut_down(struct peer *peer)

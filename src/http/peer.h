@@ -57,8 +57,13 @@ void peer_note_answered(struct peer *peer, size_t size);
  * and BUSY after it. */
 short peer_await_input(struct peer *peer, int timeout);
 /* Lets the body that the connection receives come to its end, without blocking: at once
- * if nothing of it is there, or else when it stops coming. */
+ * if nothing of it is there, or else when it stops coming. Asked for a second time, it
+ * shuts the connection down. */
 void peer_stop_receiving(struct peer *peer);
+/* Takes that back, as far as it has not been done; nobody asks for it meanwhile. */
+void peer_go_on(struct peer *peer);
+/* Whether it was done, and so no other request will come. */
+bool peer_is_shut(const struct peer *peer);
 /* Makes the connection come to its end, without blocking. */
 void peer_shut_down(struct peer *peer);
 

@@ -33,6 +33,8 @@ struct peer {
 	_Atomic int64_t since; /* when WAITING began */
 	_Atomic bool served;   /* it has had an answer */
 	_Atomic bool stopped;  /* its body is to come to its end */
+	_Atomic bool polling;  /* in peer_await_input() */
+	_Atomic bool shut;     /* for receiving */
 	_Atomic uint64_t received;
 	_Atomic size_t answered; /* bytes in the socket that are no new request */
 	bool doomed; /* shut down, and soon to be closed; under the list's mutex */

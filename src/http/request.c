@@ -115,9 +115,10 @@ enum MHD_Result request_take(struct request *request, const void *bytes, size_t 
 	result = settle(request);
 	if (result != MHD_YES)
 		return result;
-	if (!request->chunked && request->taken < request->expected)
+	if (request->chunked)
+		peer_enter(request->peer, PEER_RECEIVING);
+	else if (request->taken < request->expected)
 		return body_await(request);
-	peer_enter(request->peer, PEER_RECEIVING);
 	return MHD_YES;
 }
 

@@ -63,7 +63,8 @@ struct live {
 	pthread_cond_t released;
 	bool claimed;
 	bool stopping;	    /* the holder was told to stop... */
-	int64_t stopped_at; /* ...then (monotonic) */
+	int64_t stopped_at; /* ...then (monotonic)... */
+	bool urged;	    /* ...and once more */
 	void (*stop)(void *arg);
 	void *arg;
 };

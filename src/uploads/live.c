@@ -81,13 +81,19 @@ static void live_put(struct uploads *uploads, struct live *live)
 	live_free(live);
 }
 
-/* Tells the holder to stop, once. live->mutex is held, so the holder still exists. */
+/* Tells the holder to stop, and once more when its time for that is over. live->mutex
+ * is held, so the holder still exists. */
 static void live_stop_holder(struct live *live)
 {
-	if (!live->claimed || live->stopping)
+	int64_t now = clock_monotonic();
+
+	if (!live->claimed ||
+	    (live->stopping && (live->urged || now - live->stopped_at < STOPPING_TIME)))
 		return;
+	live->urged = live->stopping;
+	if (!live->stopping)
+		live->stopped_at = now;
 	live->stopping = true;
-	live->stopped_at = clock_monotonic();
 	if (live->stop)
 		live->stop(live->arg);
 }
@@ -95,22 +101,23 @@ static void live_stop_holder(struct live *live)
 /* Waits until nobody has the claim. live->mutex is held. */
 static int live_wait(struct live *live)
 {
-	struct timespec deadline = clock_deadline(TAKEOVER_TIME);
+	int64_t end = clock_monotonic() + TAKEOVER_TIME, now;
 
-	while (live->claimed) {
+	while (live->claimed && (now = clock_monotonic()) < end) {
+		struct timespec deadline = clock_deadline(
+			end - now < STOPPING_TIME ? end - now : STOPPING_TIME);
+
 		live_stop_holder(live);
-		if (pthread_cond_clockwait(&live->released, &live->mutex,
-					   CLOCK_MONOTONIC, &deadline) == ETIMEDOUT &&
-		    live->claimed)
-			return REFUSED_BUSY;
+		pthread_cond_clockwait(&live->released, &live->mutex, CLOCK_MONOTONIC,
+				       &deadline);
 	}
-	return 0;
+	return live->claimed ? REFUSED_BUSY : 0;
 }
 
 static void live_hold(struct live *live, void (*stop)(void *arg), void *arg)
 {
 	live->claimed = true;
-	live->stopping = false;
+	live->stopping = live->urged = false;
 	live->stop = stop;
 	live->arg = arg;
 }
@@ -202,15 +209,28 @@ bool live_must_end(struct live *live)
 	return live->stopping && clock_monotonic() - live->stopped_at >= STOPPING_TIME;
 }
 
-void uploads_stop_writers(struct uploads *uploads)
+/* Whether any is left. */
+static bool stop_holders(struct uploads *uploads)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->mutex);
+	bool claimed = false;
 
 	uploads->stopping = true;
 	for (int i = 0; i < LIVE_BUCKETS; i++)
 		for (struct live *live = uploads->live[i]; live; live = live->next) {
 			pthread_mutex_lock(&live->mutex);
 			live_stop_holder(live);
+			claimed |= live->claimed;
 			pthread_mutex_unlock(&live->mutex);
 		}
+	return claimed;
+}
+
+void uploads_stop_writers(struct uploads *uploads)
+{
+	static const struct timespec pause = {.tv_nsec = 5000000};
+
+	for (int64_t waited = 0; stop_holders(uploads) && waited < STOPPING_TIME;
+	     waited += pause.tv_nsec / 1000)
+		nanosleep(&pause, NULL);
 }

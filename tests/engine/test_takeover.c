@@ -17,6 +17,7 @@ struct slow {
 	int wake[2];	/* `stop` writes a byte here */
 	int started[2]; /* the writer does */
 	bool late;	/* puts more after it was told to stop */
+	bool deaf;	/* does not stop before it is told a second time */
 	uint64_t kept;
 };
 
@@ -39,6 +40,8 @@ static void *write_slowly(void *arg)
 	ck_assert_int_eq(upload_writer_put(writer, "0123456789", 10), 0);
 	ck_assert_int_eq(write(slow->started[1], "x", 1), 1);
 	ck_assert_int_eq(read(slow->wake[0], &byte, 1), 1);
+	if (slow->deaf)
+		ck_assert_int_eq(read(slow->wake[0], &byte, 1), 1);
 	if (slow->late) {
 		ck_assert_int_eq(upload_writer_put(writer, "!", 1), 0);
 		usleep(CLOCK_SECOND / 2);
@@ -98,6 +101,20 @@ START_TEST(a_stopped_writer_puts_what_had_come_but_not_for_long)
 	slow_start(&slow, file.id);
 	ck_assert_int_eq(uploads_settle(engine, file.id, &now), 0);
 	ck_assert_uint_eq(now.offset, 11);
+	slow_end(&slow);
+	file_release(&now);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_writer_that_does_not_stop_is_told_once_more)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
+	struct slow slow = {.deaf = true};
+
+	slow_start(&slow, file.id);
+	ck_assert_int_eq(uploads_settle(engine, file.id, &now), 0);
+	ck_assert_uint_eq(now.offset, 10);
 	slow_end(&slow);
 	file_release(&now);
 	file_release(&file);
@@ -216,6 +233,7 @@ int main(void)
 	const TTest *tests[] = {
 		a_head_stops_the_writer_and_sees_what_it_had,
 		a_stopped_writer_puts_what_had_come_but_not_for_long,
+		a_writer_that_does_not_stop_is_told_once_more,
 		a_new_writer_stops_the_old_one_and_goes_on_behind_it,
 		a_termination_stops_the_writer,
 		a_stop_of_the_engine_stops_all_writers_and_takes_no_new_ones,

@@ -281,6 +281,8 @@ START_TEST(a_large_final_is_sent_out_of_the_blobs_of_its_parts)
 	SCOPED(scoped_free) char *fields = NULL;
 	SCOPED(scoped_free) char *path = NULL;
 	SCOPED(reply_release) struct reply all = {0}, middle = {0}, small = {0};
+	SCOPED(reply_release) struct reply head = {0};
+	SCOPED(scoped_close) int fd = client_connect(server.port);
 
 	ck_assert_int_ge(asprintf(&whole, "%s%s%s", a, b, c), 0);
 	ck_assert_int_ge(asprintf(&fields, "Upload-Concat: final;%s %s %s\r\n", first,
@@ -300,6 +302,9 @@ START_TEST(a_large_final_is_sent_out_of_the_blobs_of_its_parts)
 	ck_assert_int_eq(small.status, 206);
 	ck_assert_mem_eq(small.body, whole + 1499990, 31);
 	ck_assert(!small.closes);
+	head = client_ask_on(fd, "HEAD", path, "X-HTTP-Method-Override: GET\r\n", NULL);
+	ck_assert_int_eq(head.status, 200);
+	ck_assert(client_closed(fd)); /* and no byte came before */
 }
 END_TEST
 

@@ -87,6 +87,7 @@ START_TEST(framing_that_two_servers_read_differently_is_refused)
 		"Transfer-Encoding: chunked\r\n"
 		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		OK PATCH_TYPE "Transfer-Encoding:\r\n\r\n0\r\n\r\n",
+		OK PATCH_TYPE "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n",
 		OK "Host: y\r\n\r\n",
 		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloxx\r\n",
 		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n",

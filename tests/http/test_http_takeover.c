@@ -17,7 +17,7 @@
 /* Well below the 5 s after which a writer that does not stop is reported. */
 #define SOON (4 * CLOCK_SECOND)
 
-static atomic_bool slow_disk;
+static _Atomic useconds_t write_time;
 static atomic_int writes;
 
 ssize_t __real_pwrite64(int fd, const void *bytes, size_t size, off_t offset);
@@ -26,8 +26,7 @@ ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off_t offset)
 {
 	atomic_fetch_add(&writes, 1);
-	if (atomic_load(&slow_disk))
-		usleep(10000);
+	usleep(atomic_load(&write_time));
 	return __real_pwrite64(fd, bytes, size, offset);
 }
 
@@ -141,18 +140,51 @@ START_TEST(an_orderly_stop_keeps_what_had_come)
 }
 END_TEST
 
-/* What the client has sent is in the kernel still when somebody asks. */
-START_TEST(head_waits_for_what_a_client_sent_before_it_hung_up)
+/* What the client has sent is in the kernel still when it is interrupted. */
+static void hang_up_and_interrupt(void (*interrupt)(const char *path))
 {
 	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 3000000\r\n");
 	SCOPED(scoped_free) char *text = long_text(1000000);
 
-	atomic_store(&slow_disk, true);
+	atomic_store(&write_time, 10000);
 	close(hang(path, 0, 3000000, text));
 	while (!atomic_load(&writes))
 		usleep(1000);
+	interrupt(path);
 	ck_assert_uint_eq(head_offset(path), 1000000);
-	atomic_store(&slow_disk, false);
+	atomic_store(&write_time, 0);
+}
+
+START_TEST(head_waits_for_what_a_client_sent_before_it_hung_up)
+{
+	hang_up_and_interrupt(interrupt_by_head);
+}
+END_TEST
+
+START_TEST(an_orderly_stop_waits_for_it_too)
+{
+	hang_up_and_interrupt(interrupt_by_stop);
+}
+END_TEST
+
+START_TEST(a_client_whose_body_has_come_keeps_its_connection)
+{
+	enum { SIZE = 256 * 1024 }; /* written before the body has ended */
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 262144\r\n");
+	SCOPED(scoped_free) char *text = long_text(SIZE);
+	SCOPED(scoped_close) int fd = -1;
+	SCOPED(reply_release) struct reply reply = {0}, next = {0};
+
+	atomic_store(&write_time, 300000);
+	fd = hang(path, 0, SIZE, text);
+	while (!atomic_load(&writes))
+		usleep(1000);
+	ck_assert_uint_eq(head_offset(path), SIZE);
+	reply = client_receive(fd, "PATCH");
+	ck_assert_int_eq(reply.status, 204);
+	next = client_ask_on(fd, "HEAD", path, "", NULL);
+	ck_assert_int_eq(next.status, 200);
+	atomic_store(&write_time, 0);
 }
 END_TEST
 
@@ -261,6 +293,8 @@ int main(void)
 		patch_takes_over_from_a_hanging_patch_and_loses_nothing,
 		an_orderly_stop_keeps_what_had_come,
 		head_waits_for_what_a_client_sent_before_it_hung_up,
+		an_orderly_stop_waits_for_it_too,
+		a_client_whose_body_has_come_keeps_its_connection,
 		delete_stops_a_hanging_patch,
 		a_get_disturbs_no_patch,
 		a_hanging_creation_is_taken_over_too,
