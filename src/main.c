@@ -155,6 +155,19 @@ static int wait_until_ready(int ready, pid_t child)
 	return 1;
 }
 
+/* So that nothing that is opened gets the number of a standard stream, which detach()
+ * replaces, and which others write to. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 static int serve_in_background(const struct options *options)
 {
 	int ready[2];
@@ -184,6 +197,7 @@ int main(int argc, char **argv)
 	SCOPED(scoped_free) char *mountpoint = NULL;
 	struct problem problem;
 
+	open_standard_streams();
 	if (!options_parse(argc, argv, &options, &problem)) {
 		fprintf(stderr, "tusfs: %s\n", problem.text);
 		return 2;

@@ -302,14 +302,19 @@ MUST_CHECK int uploads_make_folder(struct uploads *uploads, uint64_t folder,
 /* rmdir in complete/. Refusals: NOT_FOUND, NOT_FOLDER, NOT_EMPTY. */
 MUST_CHECK int uploads_remove_folder(struct uploads *uploads, uint64_t folder,
 				     const char *name);
-/* rename(2) in complete/. Only `seen` is replaced: the num of what the caller has seen
- * under the new name, or 0; a complete upload is terminated then, and *replaced is its
- * num, or else 0. Refusals: NOT_FOUND, EXISTS (something else has the name, such as an
- * upload that just finished), NOT_EMPTY, NOT_FOLDER, IS_FOLDER, NAME, INVALID (into
- * itself). */
-MUST_CHECK int uploads_rename(struct uploads *uploads, uint64_t folder,
-			      const char *name, uint64_t new_folder,
-			      const char *new_name, uint64_t seen, uint64_t *replaced);
+struct upload_rename {
+	uint64_t from, to; /* folders */
+	const char *name, *new_name;
+	uint64_t num;  /* what the caller has seen under the name */
+	uint64_t seen; /* and under the new one, or 0 */
+};
+
+/* rename(2) in complete/. Only `seen` is replaced: a complete upload is terminated
+ * then, and *replaced is its num, or else 0. Refusals: NOT_FOUND (also when something
+ * else has the name by now), EXISTS (the same of the new name, such as an upload that
+ * just finished), NOT_EMPTY, NOT_FOLDER, IS_FOLDER, NAME, INVALID (into itself). */
+MUST_CHECK int uploads_rename(struct uploads *uploads,
+			      const struct upload_rename *request, uint64_t *replaced);
 
 /* ---- attributes that a user sets ---- */
 

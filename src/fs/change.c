@@ -104,23 +104,24 @@ static int rename_in_complete(struct fs *fs, fuse_ino_t parent, const char *name
 {
 	struct node from = node_of(parent);
 	struct node to = node_of(new_parent);
-	uint64_t moved, seen = 0, replaced = 0;
+	struct upload_rename request = {
+		.from = from.num, .to = to.num, .name = name, .new_name = new_name};
+	uint64_t replaced = 0;
 	int r;
 
 	if (from.place != PLACE_COMPLETE || to.place != PLACE_COMPLETE)
 		return REFUSED_PERMISSION;
 	if (flags & ~(unsigned int)RENAME_NOREPLACE)
 		return REFUSED_INVALID;
-	r = find_shown(fs, from, name, &moved);
+	r = find_shown(fs, from, name, &request.num);
 	if (r)
 		return r;
-	r = flags ? 0 : find_shown(fs, to, new_name, &seen);
+	r = flags ? 0 : find_shown(fs, to, new_name, &request.seen);
 	if (!r || r == REFUSED_NOT_FOUND)
-		r = uploads_rename(fs->uploads, from.num, name, to.num, new_name, seen,
-				   &replaced);
+		r = uploads_rename(fs->uploads, &request, &replaced);
 	if (r)
 		return r;
-	notify_attributes(fs, moved);
+	notify_attributes(fs, request.num);
 	notify_attributes(fs, parent);
 	notify_attributes(fs, new_parent);
 	if (replaced)

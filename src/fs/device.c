@@ -2,6 +2,7 @@
 
 #include "mountpoint.h"
 #include "operations.h"
+#include "publisher.h"
 #include "warden.h"
 
 #include "tusfs/log.h"
@@ -164,16 +165,14 @@ static void set_read_ahead(dev_t mount)
 
 /* Asks nothing of the daemon: nobody would answer yet, and this thread must never wait
  * for an answer (see warden.h). */
-static void tell_mount(const struct fs *fs)
+static void tell_mount(struct fs *fs)
 {
-	struct statx root;
-	dev_t mount;
-
-	if (statx(AT_FDCWD, fs->config.mountpoint, AT_STATX_DONT_SYNC, 0, &root) < 0)
+	fs->device = mountpoint_device_of(fs->config.mountpoint);
+	if (!fs->device)
 		return; /* it has been unmounted already */
-	mount = makedev(root.stx_dev_major, root.stx_dev_minor);
-	warden_watch(fs->warden, mount);
-	set_read_ahead(mount);
+	publisher_mounted(fs->publisher, fs->device);
+	warden_watch(fs->warden, fs->device);
+	set_read_ahead(fs->device);
 }
 
 int device_mount(struct fs *fs)
@@ -196,10 +195,11 @@ void device_unmount(struct fs *fs)
 	if (!fs->mounted)
 		return;
 	fs->mounted = false;
-	/* libfuse finds out by itself whether it has been unmounted */
+	/* libfuse finds out by itself whether it has been unmounted; and what else is
+	 * mounted there by now is not ours */
 	if (fs->by_helper)
 		fuse_session_unmount(fs->session);
-	else if (!atomic_load(&fs->workers.gone) &&
+	else if (mountpoint_device_of(fs->config.mountpoint) == fs->device &&
 		 mountpoint_detach(fs->config.mountpoint))
 		log_warning("%s stays mounted", fs->config.mountpoint);
 }

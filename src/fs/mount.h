@@ -27,6 +27,7 @@ struct fs {
 	struct fuse_session *session;
 	bool mounted;
 	bool by_helper;		     /* mounted by fusermount3 */
+	dev_t device;		     /* of the mount */
 	struct publisher *publisher; /* NULL: none */
 	struct warden *warden;	     /* NULL: there is no mount */
 	struct watcher *watcher;

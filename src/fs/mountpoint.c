@@ -4,16 +4,37 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
 extern char **environ;
+
+static dev_t device_at(int fd, const char *path, int flags)
+{
+	struct statx found;
+
+	if (statx(fd, path, AT_STATX_DONT_SYNC | flags, 0, &found) < 0)
+		return 0;
+	return makedev(found.stx_dev_major, found.stx_dev_minor);
+}
+
+dev_t mountpoint_device(int fd)
+{
+	return device_at(fd, "", AT_EMPTY_PATH);
+}
+
+dev_t mountpoint_device_of(const char *path)
+{
+	return device_at(AT_FDCWD, path, 0);
+}
 
 static int detach_by_helper(const char *path)
 {

@@ -21,8 +21,8 @@ enum place publish_place(const struct file *file)
 	return file_is_complete(file) ? PLACE_COMPLETE : PLACE_INCOMING;
 }
 
-/* The path of a name in a folder of the tree; NULL when it has none, or is longer than
- * a call can take. */
+/* The path, in the mount, of a name in a folder of the tree; NULL when it has none, or
+ * is longer than a call can take. */
 static char *path_of(struct fs *fs, enum place place, uint64_t folder,
 		     const struct name *name)
 {
@@ -31,7 +31,7 @@ static char *path_of(struct fs *fs, enum place place, uint64_t folder,
 
 	if (folder != FILE_NUM_TREE && uploads_tree_path(fs->uploads, folder, &folders))
 		return NULL;
-	if (asprintf(&path, "%s/%s/%s%s%s", fs->config.mountpoint,
+	if (asprintf(&path, "%s/%s%s%s",
 		     place == PLACE_INCOMING ? "incoming" : "complete",
 		     folders ? folders : "", folders ? "/" : "", name->text) < 0)
 		return NULL;
@@ -178,7 +178,8 @@ static void publish_finished(struct fs *fs, const struct upload_event *event)
 		publish_folder(fs, event);
 	moved = seen && publish_move_at_last(fs, file);
 	overlay_remove(&fs->overlay, file->num);
-	if (!seen)
+	/* somebody may have looked for the first time while it was hidden */
+	if (!atomic_load(&fs->seen))
 		return;
 	if (!moved)
 		show(fs, file);

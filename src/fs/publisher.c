@@ -65,7 +65,7 @@ static struct publish_job *queue_take(struct queue *queue)
 	return job;
 }
 
-static int fork_child(struct publisher *publisher)
+static int fork_child(struct publisher *publisher, const char *mountpoint)
 {
 	pid_t self = getpid();
 	int fds[2];
@@ -74,7 +74,7 @@ static int fork_child(struct publisher *publisher)
 		return failure(-errno, "make the publisher's socket");
 	publisher->child = fork();
 	if (publisher->child == 0)
-		publisher_child(fds[1], self, publisher->shared);
+		publisher_child(fds[1], self, mountpoint, publisher->shared);
 	close(fds[1]);
 	if (publisher->child < 0) {
 		close(fds[0]);
@@ -92,7 +92,7 @@ static void release(struct publisher *publisher)
 	free(publisher);
 }
 
-int publisher_fork(struct publisher **publisher)
+int publisher_fork(const char *mountpoint, struct publisher **publisher)
 {
 	struct publisher *made = calloc(1, sizeof(*made));
 	int r;
@@ -104,7 +104,7 @@ int publisher_fork(struct publisher **publisher)
 	if (made->shared == MAP_FAILED)
 		r = failure(-errno, "make the publisher's memory");
 	else
-		r = fork_child(made);
+		r = fork_child(made, mountpoint);
 	if (r) {
 		release(made);
 		return r;
@@ -115,6 +115,11 @@ int publisher_fork(struct publisher **publisher)
 	queue_init(&made->sent);
 	*publisher = made;
 	return 0;
+}
+
+void publisher_mounted(struct publisher *publisher, dev_t device)
+{
+	atomic_store(&publisher->shared->mounted, device);
 }
 
 static void finish(struct publish_job *job, int result)

@@ -53,8 +53,11 @@ struct publish_job {
 	struct publish_job *next;
 };
 
-/* Forks the child. The caller owns *publisher. */
-MUST_CHECK int publisher_fork(struct publisher **publisher);
+/* Forks the child, which keeps `mountpoint`. The caller owns *publisher. */
+MUST_CHECK int publisher_fork(const char *mountpoint, struct publisher **publisher);
+/* Which device the mount has: while another is seen on the mountpoint, no call is made,
+ * and each job's result is -ENODEV. */
+void publisher_mounted(struct publisher *publisher, dev_t device);
 /* Begins to take requests; starts a thread. */
 MUST_CHECK int publisher_start(struct publisher *publisher);
 /* Waits for the requests that there are, then takes no more. Takes NULL. */

@@ -3,8 +3,10 @@
 #include "publisher_child.h"
 
 #include "child.h"
+#include "mountpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -43,20 +45,20 @@ bool publisher_child_ask(int fd, const struct publish_job *job)
 	return sent >= 0;
 }
 
-static int call(const struct message *message)
+static int call(int root, const struct message *message)
 {
 	const char *path = message->paths;
 	const char *second = path + strlen(path) + 1;
 
 	switch (message->head.what) {
 	case PUBLISH_CREATE:
-		return mknod(path, S_IFREG | 0444, 0);
+		return mknodat(root, path, S_IFREG | 0444, 0);
 	case PUBLISH_FOLDER:
-		return mkdir(path, 0755);
+		return mkdirat(root, path, 0755);
 	case PUBLISH_MOVE:
-		return rename(path, second);
+		return renameat(root, path, root, second);
 	case PUBLISH_REMOVE:
-		return unlink(path);
+		return unlinkat(root, path, 0);
 	case PUBLISH_NOTHING:
 		break;
 	}
@@ -64,7 +66,24 @@ static int call(const struct message *message)
 	return -1;
 }
 
-_Noreturn void publisher_child(int fd, pid_t parent, struct publisher_shared *shared)
+/* Our mount may have been detached, and the files be somebody else's that are seen
+ * there now. */
+static int call_in(const char *mountpoint, dev_t mounted, const struct message *message)
+{
+	int root = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (root < 0)
+		return -errno;
+	if (mountpoint_device(root) != mounted)
+		r = -ENODEV;
+	else
+		r = call(root, message) < 0 ? -errno : 0;
+	close(root);
+	return r;
+}
+
+_Noreturn void publisher_child(int fd, pid_t parent, const char *mountpoint,
+			       struct publisher_shared *shared)
 {
 	static struct message message;
 
@@ -76,7 +95,7 @@ _Noreturn void publisher_child(int fd, pid_t parent, struct publisher_shared *sh
 		if (got < (ssize_t)sizeof(message.head))
 			_exit(0);
 		atomic_store(&shared->at, message.head.number);
-		result = call(&message) < 0 ? -errno : 0;
+		result = call_in(mountpoint, atomic_load(&shared->mounted), &message);
 		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) < 0)
 			_exit(0);
 	}

@@ -9,11 +9,14 @@
 
 /* In memory that both processes share. */
 struct publisher_shared {
-	_Atomic uint64_t at; /* the number of the job that the child is at */
+	_Atomic uint64_t at;   /* the number of the job that the child is at */
+	_Atomic dev_t mounted; /* what must be on the mountpoint */
 };
 
-/* Serves requests on `fd` until it is closed or `parent` dies. */
-_Noreturn void publisher_child(int fd, pid_t parent, struct publisher_shared *shared);
+/* Serves requests on `fd` until it is closed or `parent` dies. Paths are those in what
+ * is mounted on `mountpoint`. */
+_Noreturn void publisher_child(int fd, pid_t parent, const char *mountpoint,
+			       struct publisher_shared *shared);
 /* Sends one request; false when the child is gone. The answer is one int, as
  * publish_job.result. */
 bool publisher_child_ask(int fd, const struct publish_job *job);

@@ -85,7 +85,7 @@ static int init(struct fs *fs, const struct fs_config *config)
 		return 0;
 	r = mountpoint_check(config->mountpoint);
 	if (!r)
-		r = publisher_fork(&fs->publisher);
+		r = publisher_fork(fs->config.mountpoint, &fs->publisher);
 	return r ? r : warden_fork(fs->config.mountpoint, &fs->warden);
 }
 
@@ -160,9 +160,10 @@ struct fs *fs_stop(struct fs *fs)
 		return NULL;
 	if (fs->uploads)
 		uploads_observe(fs->uploads, NULL);
-	fs->watcher = watcher_stop(fs->watcher);
+	watcher_stop(fs->watcher);
 	publisher_stop(fs->publisher);
 	workers_stop(&fs->workers);
+	fs->watcher = watcher_free(fs->watcher);
 	if (fs->warden)
 		warden_watch(fs->warden, 0);
 	device_unmount(fs);

@@ -85,15 +85,21 @@ int watcher_start(struct fs *fs, struct watcher **watcher)
 	return 0;
 }
 
-struct watcher *watcher_stop(struct watcher *watcher)
+void watcher_stop(struct watcher *watcher)
 {
 	if (!watcher)
-		return NULL;
+		return;
 	pthread_mutex_lock(&watcher->mutex);
 	watcher->stopping = true;
 	pthread_cond_signal(&watcher->wanted);
 	pthread_mutex_unlock(&watcher->mutex);
 	pthread_join(watcher->thread, NULL);
+}
+
+struct watcher *watcher_free(struct watcher *watcher)
+{
+	if (!watcher)
+		return NULL;
 	pthread_cond_destroy(&watcher->wanted);
 	pthread_mutex_destroy(&watcher->mutex);
 	free(watcher);
@@ -110,14 +116,30 @@ int watcher_task_new(struct watcher_task **task)
 	return 0;
 }
 
+/* False when the thread is to end. */
+static bool add(struct watcher *watcher, struct watcher_task *task)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&watcher->mutex);
+
+	if (watcher->stopping)
+		return false;
+	*watcher->end = task;
+	watcher->end = &task->next;
+	pthread_cond_signal(&watcher->wanted);
+	return true;
+}
+
 void watcher_answer_gone(struct watcher *watcher, struct watcher_task *task,
 			 fuse_req_t req, struct file *file)
 {
 	task->req = req;
 	task->file = *file;
 	memset(file, 0, sizeof(*file));
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&watcher->mutex);
-	*watcher->end = task;
-	watcher->end = &task->next;
-	pthread_cond_signal(&watcher->wanted);
+	if (add(watcher, task))
+		return;
+	/* the mount is about to go, with all that the kernel knows of it */
+	if (req)
+		fuse_reply_err(req, 0);
+	file_release(&task->file);
+	free(task);
 }

@@ -11,8 +11,11 @@ struct watcher;
 struct watcher_task;
 
 MUST_CHECK int watcher_start(struct fs *fs, struct watcher **watcher);
-/* Answers what there is, ends the thread, frees. Takes and returns NULL. */
-struct watcher *watcher_stop(struct watcher *watcher);
+/* Answers what there is, and ends the thread: what comes later is answered at once.
+ * Takes NULL. */
+void watcher_stop(struct watcher *watcher);
+/* Once no more requests can come. Takes and returns NULL. */
+struct watcher *watcher_free(struct watcher *watcher);
 
 /* Room for one request, taken before anything is changed. */
 MUST_CHECK int watcher_task_new(struct watcher_task **task);

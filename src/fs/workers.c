@@ -80,7 +80,6 @@ static void *worker_main(void *arg)
 	serve(worker);
 	if (atomic_load(&workers->stopping))
 		return NULL;
-	atomic_store(&workers->gone, true);
 	if (atomic_fetch_sub(&workers->running, 1) == 1 && workers->ended)
 		workers->ended(workers->arg);
 	return NULL;

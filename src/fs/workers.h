@@ -28,7 +28,6 @@ struct workers {
 	unsigned int count; /* started */
 	atomic_uint running;
 	atomic_bool stopping;
-	atomic_bool gone; /* the kernel has ended the session */
 };
 
 /* `ended`, which may be NULL, is called in the last thread when all end by themselves,

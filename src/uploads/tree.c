@@ -263,9 +263,7 @@ int uploads_remove_folder(struct uploads *uploads, uint64_t folder, const char *
 }
 
 struct renaming {
-	uint64_t from, to;
-	const char *name, *new_name;
-	uint64_t seen;
+	const struct upload_rename *request;
 	uint64_t replaced;
 };
 
@@ -312,13 +310,14 @@ static int make_way(struct conn *conn, struct renaming *renaming,
 		    const struct file *moved, int64_t now)
 {
 	SCOPED(file_release) struct file there = {0};
-	int r = catalog_file_named(conn, renaming->to, renaming->new_name, &there);
+	int r = catalog_file_named(conn, renaming->request->to,
+				   renaming->request->new_name, &there);
 
 	if (r == REFUSED_NOT_FOUND)
 		return 0;
 	if (r)
 		return r;
-	if (!there.shown || there.num != renaming->seen)
+	if (!there.shown || there.num != renaming->request->seen)
 		return REFUSED_EXISTS;
 	return file_is_folder(&there)
 		       ? replace_folder(conn, moved, &there, now)
@@ -331,13 +330,13 @@ static int move(struct conn *conn, const struct renaming *renaming, struct file 
 	int64_t arriving = (int64_t)file->arriving;
 	int r;
 
-	file->parent = renaming->to;
-	name_set(&file->name, renaming->new_name);
+	file->parent = renaming->request->to;
+	name_set(&file->name, renaming->request->new_name);
 	file->changed = now;
 	r = catalog_place(conn, file);
 	if (!r)
-		r = place_count(conn, renaming->from, -arriving, now);
-	return r ? r : place_count(conn, renaming->to, arriving, now);
+		r = place_count(conn, renaming->request->from, -arriving, now);
+	return r ? r : place_count(conn, renaming->request->to, arriving, now);
 }
 
 static int apply_rename(struct conn *conn, void *arg)
@@ -349,34 +348,29 @@ static int apply_rename(struct conn *conn, void *arg)
 	int r;
 
 	renaming->replaced = 0;
-	r = shown_named(conn, renaming->from, renaming->name, &file);
+	r = shown_named(conn, renaming->request->from, renaming->request->name, &file);
+	if (!r && file.num != renaming->request->num)
+		r = REFUSED_NOT_FOUND;
 	if (!r)
-		r = shown_folder(conn, renaming->to);
+		r = shown_folder(conn, renaming->request->to);
 	if (!r && file_is_folder(&file))
-		r = is_below(conn, renaming->to, file.num, &below);
+		r = is_below(conn, renaming->request->to, file.num, &below);
 	if (r)
 		return r;
 	if (below)
 		return REFUSED_INVALID;
-	if (renaming->from == renaming->to &&
-	    strcmp(renaming->name, renaming->new_name) == 0)
+	if (renaming->request->from == renaming->request->to &&
+	    strcmp(renaming->request->name, renaming->request->new_name) == 0)
 		return 0;
 	r = make_way(conn, renaming, &file, now);
 	return r ? r : move(conn, renaming, &file, now);
 }
 
-int uploads_rename(struct uploads *uploads, uint64_t folder, const char *name,
-		   uint64_t new_folder, const char *new_name, uint64_t seen,
+int uploads_rename(struct uploads *uploads, const struct upload_rename *request,
 		   uint64_t *replaced)
 {
-	struct renaming renaming = {
-		.from = folder,
-		.to = new_folder,
-		.name = name,
-		.new_name = new_name,
-		.seen = seen,
-	};
-	int r = check_name(new_name);
+	struct renaming renaming = {.request = request};
+	int r = check_name(request->new_name);
 
 	if (!r)
 		r = catalog_commit(uploads->catalog, durable_always(uploads),

@@ -373,14 +373,15 @@ static void prepare_two_names(void)
 static int rename_to(const char *from, const char *to, uint64_t seen)
 {
 	SCOPED(file_release) struct file file = {0};
+	struct upload_rename request = {FILE_NUM_TREE, FILE_NUM_TREE, from, to,
+					.seen = seen};
 	uint64_t replaced;
 	int r = uploads_lookup(engine, FILE_NUM_TREE, from, &file);
 
 	if (r == REFUSED_NOT_FOUND)
 		return 0;
-	return r ? r
-		 : uploads_rename(engine, FILE_NUM_TREE, from, FILE_NUM_TREE, to, seen,
-				  &replaced);
+	request.num = file.num;
+	return r ? r : uploads_rename(engine, &request, &replaced);
 }
 
 static int rename_over(void)

@@ -19,13 +19,17 @@ static uint64_t make(uint64_t folder, const char *name)
 
 static int move(uint64_t from, const char *name, uint64_t to, const char *new_name)
 {
-	uint64_t replaced, seen = 0;
+	struct upload_rename request = {from, to, name, new_name, .num = 0};
 	struct file there = {0};
+	uint64_t replaced;
 
-	if (!uploads_lookup(engine, to, new_name, &there))
-		seen = there.num;
+	if (!uploads_lookup(engine, from, name, &there))
+		request.num = there.num;
 	file_release(&there);
-	return uploads_rename(engine, from, name, to, new_name, seen, &replaced);
+	if (!uploads_lookup(engine, to, new_name, &there))
+		request.seen = there.num;
+	file_release(&there);
+	return uploads_rename(engine, &request, &replaced);
 }
 
 static int look(uint64_t folder, const char *name)
@@ -59,14 +63,17 @@ START_TEST(a_move_over_a_file_terminates_it_if_it_was_seen)
 {
 	struct file a = engine_upload(FILE_PLAIN, "a", "a", 1), now;
 	struct file b = engine_upload(FILE_PLAIN, "b", "b", 1);
+	struct upload_rename request = {FILE_NUM_TREE, FILE_NUM_TREE, "a", "b",
+					.num = a.num};
 	uint64_t replaced;
 
-	ck_assert_int_eq(uploads_rename(engine, FILE_NUM_TREE, "a", FILE_NUM_TREE, "b",
-					0, &replaced),
-			 REFUSED_EXISTS);
-	ck_assert_int_eq(uploads_rename(engine, FILE_NUM_TREE, "a", FILE_NUM_TREE, "b",
-					b.num, &replaced),
-			 0);
+	ck_assert_int_eq(uploads_rename(engine, &request, &replaced), REFUSED_EXISTS);
+	request.seen = b.num;
+	request.num = b.num; /* something else than was seen is not moved */
+	ck_assert_int_eq(uploads_rename(engine, &request, &replaced),
+			 REFUSED_NOT_FOUND);
+	request.num = a.num;
+	ck_assert_int_eq(uploads_rename(engine, &request, &replaced), 0);
 	ck_assert_uint_eq(replaced, b.num);
 	ck_assert_int_eq(uploads_find(engine, b.id, &now), REFUSED_GONE);
 	file_release(&a);

@@ -137,14 +137,14 @@ START_TEST(an_upload_completes_in_its_folder_wherever_that_has_moved)
 	struct file first = create_at("d/a", 1), file = create_at("d/b", 3), folder;
 	struct upload_writer *writer;
 	SCOPED(scoped_free) char *path = NULL;
+	struct upload_rename request = {FILE_NUM_TREE, FILE_NUM_TREE, "d", "e",
+					.num = first.parent};
 	uint64_t replaced;
 
 	engine_append(first.id, 0, "a", 1);
 	writer = engine_begin(&file, 0);
 	ck_assert_int_eq(upload_writer_put(writer, "abc", 3), 0);
-	ck_assert_int_eq(uploads_rename(engine, FILE_NUM_TREE, "d", FILE_NUM_TREE, "e",
-					0, &replaced),
-			 0);
+	ck_assert_int_eq(uploads_rename(engine, &request, &replaced), 0);
 	engine_commit(writer, 3);
 	ck_assert_int_eq(uploads_tree_path(engine, file.num, &path), 0);
 	ck_assert_str_eq(path, "e/b");

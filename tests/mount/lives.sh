@@ -32,6 +32,41 @@ same "$(status_of "$url")" 200 HEAD
 exec 8<&-
 exit_status
 
+step "another file system on the mountpoint is left alone"
+start --sync never
+url=$(create 300000 b.bin)
+same "$(patch "$url" 0 "$dir/data")" 204 PATCH
+exec 8<"$mnt/complete/b.bin"
+umount -l "$mnt"
+mount -t tmpfs other "$mnt"
+mkdir "$mnt/complete"
+echo other >"$mnt/complete/b.bin"
+same "$(tus -o /dev/null -w '%{http_code}' -X DELETE "$url")" 204 DELETE
+same "$(cat "$mnt/complete/b.bin")" other "another's file"
+kill -TERM "$pid"
+exit_status
+same "$(cat "$mnt/complete/b.bin")" other "another's file after the stop"
+exec 8<&-
+umount "$mnt"
+
+step "a connection that was aborted leaves no dead mount"
+start --sync never
+exec 8<"$file"
+umount -f "$mnt" 2>/dev/null && fail "a busy mount was unmounted"
+exit_status
+exec 8<&-
+not_mounted || fail "a dead mount is left"
+
+step "closed standard streams cost nothing, not the lock of the store"
+"$TUSFS" --listen 127.0.0.1:0 "$store" "$mnt" <&- >&- 2>&-
+"$TUSFS" --no-mount --listen 127.0.0.1:0 "$store" 2>"$dir/second" &&
+	fail "a second daemon has the store open"
+grep -q "another tusfs" "$dir/second"
+background=$(pgrep -f -o -- "$TUSFS --listen 127.0.0.1:0 $store")
+kill -TERM "$background"
+within 20 gone "$background"
+not_mounted || fail "the mount is still there"
+
 step "SIGTERM while a file is open"
 start --sync never
 exec 8<"$file"
