@@ -29,8 +29,9 @@ static void block_signals(sigset_t *ends)
 	pthread_sigmask(SIG_BLOCK, ends, NULL);
 }
 
-/* Each connection may need a socket, a blob to write and one to read. Root may go
- * beyond the limit that it was given. */
+/* Each connection may need a socket, a blob to write and one to read; and a file of
+ * many parts needs as many, for all who read it. Root may go beyond the limit that it
+ * was given. */
 static void raise_file_limit(unsigned int connections)
 {
 	rlim_t wanted = (rlim_t)connections * 3 + 1024;
@@ -191,6 +192,23 @@ static int serve_in_background(const struct options *options)
 	return wait_until_ready(ready[0], child);
 }
 
+/* As the kernel will name it. Where a stale mount is, a slash at the end would be asked
+ * for; what cannot be resolved all the same is for fs_prepare() to refuse. The caller
+ * frees it; NULL without memory. */
+static char *resolve(const char *path)
+{
+	SCOPED(scoped_free) char *bare = strdup(path);
+	size_t length = strlen(path);
+	char *resolved;
+
+	if (!bare)
+		return NULL;
+	while (length > 1 && bare[length - 1] == '/')
+		bare[--length] = '\0';
+	resolved = realpath(bare, NULL);
+	return resolved ? resolved : STEAL(bare);
+}
+
 int main(int argc, char **argv)
 {
 	SCOPED(options_release) struct options options;
@@ -211,11 +229,11 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_set_debug(options.debug);
-	/* As the kernel will name it; a stale mount there cannot be resolved, and one
-	 * that does not exist is for fs_prepare to refuse. */
-	if (!options.no_mount)
-		mountpoint = realpath(options.fs.mountpoint, NULL);
-	if (mountpoint)
+	if (!options.no_mount) {
+		mountpoint = resolve(options.fs.mountpoint);
+		if (!mountpoint)
+			return 1;
 		options.fs.mountpoint = mountpoint;
+	}
 	return options.foreground ? serve(&options, -1) : serve_in_background(&options);
 }

@@ -238,6 +238,11 @@ static bool set_allow_other(struct options *options, const char *value)
 	return parse_switch(value, &options->fs.allow_other);
 }
 
+static bool set_noexec(struct options *options, const char *value)
+{
+	return parse_switch(value, &options->fs.noexec);
+}
+
 static bool set_uid(struct options *options, const char *value)
 {
 	uint64_t number;
@@ -367,6 +372,11 @@ const struct setting settings[] = {
 	 .help = "let other users see the mount",
 	 .places = PLACE_NOT_LONG,
 	 .set = set_allow_other},
+	{.name = "noexec",
+	 .expects = "yes or no",
+	 .help = "let no program in the mount be run",
+	 .places = PLACE_NOT_LONG,
+	 .set = set_noexec},
 	{.name = "uid",
 	 .argument = "N",
 	 .expects = "a user's number",
@@ -391,29 +401,17 @@ _Static_assert(sizeof(settings) / sizeof(settings[0]) <= SETTINGS_MAX, "SETTINGS
 
 /* What mount(8) and fstab(5) pass along, and what is so anyway or does not matter. */
 static const char *const ignored[] = {
-	"rw",
-	"dev",
-	"nodev",
-	"suid",
-	"nosuid",
-	"exec",
-	"noexec",
-	"auto",
-	"noauto",
-	"user",
-	"nouser",
-	"users",
-	"owner",
-	"nofail",
-	"_netdev",
-	"defaults",
-	"async",
-	"atime",
-	"noatime",
-	"relatime",
-	"diratime",
-	"nodiratime",
-	"default_permissions",
+	"rw",	      "dev",
+	"nodev",      "suid",
+	"nosuid",     "exec",
+	"auto",	      "noauto",
+	"user",	      "nouser",
+	"users",      "owner",
+	"nofail",     "_netdev",
+	"defaults",   "async",
+	"atime",      "noatime",
+	"relatime",   "diratime",
+	"nodiratime", "default_permissions",
 };
 
 bool settings_ignored(const char *name)

@@ -16,6 +16,7 @@ struct fs_config {
 	const char *source;    /* what mount(8) shows as the device: the store's path */
 	const char *base_path; /* for user.tus.url; begins and ends with '/' */
 	bool allow_other;
+	bool noexec;
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;

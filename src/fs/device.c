@@ -73,6 +73,8 @@ static int add_arguments(const struct fs *fs, struct fuse_args *args)
 		return -1;
 	if (fs->config.allow_other && fuse_opt_add_arg(args, "-oallow_other"))
 		return -1;
+	if (fs->config.noexec && fuse_opt_add_arg(args, "-onoexec"))
+		return -1;
 	return fs->config.debug ? fuse_opt_add_arg(args, "-d") : 0;
 }
 
@@ -119,7 +121,9 @@ static int mount_directly(const struct fs *fs, int fd)
 		 fd, geteuid(), getegid(),
 		 fs->config.allow_other ? ",allow_other" : "");
 	if (mount(fs->config.source, fs->config.mountpoint, MOUNT_TYPE,
-		  MS_NOSUID | MS_NODEV | MS_NOATIME, options) < 0)
+		  MS_NOSUID | MS_NODEV | MS_NOATIME |
+			  (fs->config.noexec ? MS_NOEXEC : 0),
+		  options) < 0)
 		return -errno;
 	return 0;
 }

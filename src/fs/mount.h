@@ -28,6 +28,7 @@ struct fs {
 	bool mounted;
 	bool by_helper;		     /* mounted by fusermount3 */
 	dev_t device;		     /* of the mount */
+	atomic_bool refused;	     /* the publisher was, and it was logged */
 	struct publisher *publisher; /* NULL: none */
 	struct warden *warden;	     /* NULL: there is no mount */
 	struct watcher *watcher;

@@ -5,11 +5,14 @@
 #include "publisher.h"
 #include "stat.h"
 
+#include "tusfs/log.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How often a rename that failed is begun anew. */
 #define MOVE_TRIES 30
@@ -75,9 +78,21 @@ static bool job_describe(struct fs *fs, struct publish_job *job, enum place plac
 	return true;
 }
 
+/* The publisher is an ordinary user of the mount: where it may not write, programs that
+ * watch folders are not told, and somebody should know why. */
+static void note_refusal(struct fs *fs, const struct publish_job *job)
+{
+	if (job->result == -EACCES && !atomic_exchange(&fs->refused, true))
+		log_warning(
+			"inotify tells of no change in %s: its files have another "
+			"owner, or a mode that does not let %u write",
+			fs->config.mountpoint, geteuid());
+}
+
 static bool run_one(struct fs *fs, struct publish_job *job)
 {
 	publisher_run(fs->publisher, job, 1);
+	note_refusal(fs, job);
 	return job->result == 0;
 }
 

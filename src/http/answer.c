@@ -109,6 +109,9 @@ static void answer_failure(struct request *request, int r)
 {
 	if (r == -ENOSPC || r == -EDQUOT)
 		answer_error(request, 507, "ERR_NO_SPACE", "the disk is full");
+	else if (r == -EMFILE || r == -ENFILE)
+		answer_error(request, 503, "ERR_OVERLOADED",
+			     "too many files are open; try again later");
 	else
 		answer_error(request, 500, "ERR_INTERNAL_SERVER_ERROR",
 			     "the server failed, and its log says why");

@@ -124,9 +124,11 @@ static int switch_over(struct uploads *uploads, uint64_t num, uint64_t length)
 	struct compaction compaction = {num, length};
 	int r = catalog_commit(uploads->catalog, true, apply_compact, &compaction);
 
-	if (!r)
-		janitor_wake(uploads->janitor);
-	return r;
+	if (r)
+		return r;
+	contents_forget(uploads->contents, num); /* or its parts would be kept */
+	janitor_wake(uploads->janitor);
+	return 0;
 }
 
 /* Refusals: NOT_FOUND and GONE (it was removed meanwhile, or is damaged). */

@@ -8,16 +8,25 @@
 #include <errno.h>
 #include <string.h>
 
+/* Each reader of so many has descriptors of its own, and so a read-ahead of its own. */
+#define FEW_PARTS 16
+
 struct content *content_ref(struct content *content)
 {
 	atomic_fetch_add_explicit(&content->users, 1, memory_order_relaxed);
 	return content;
 }
 
+static bool drop(struct content *content)
+{
+	if (content->home)
+		return contents_unref(content);
+	return atomic_fetch_sub_explicit(&content->users, 1, memory_order_acq_rel) == 1;
+}
+
 struct content *content_unref(struct content *content)
 {
-	if (!content ||
-	    atomic_fetch_sub_explicit(&content->users, 1, memory_order_acq_rel) != 1)
+	if (!content || !drop(content))
 		return NULL;
 	for (size_t i = 0; i < content->count; i++) {
 		blob_unref(content->parts[i].blob);
@@ -91,7 +100,8 @@ static int open_parts(struct uploads *uploads, struct conn *conn,
 	if (!made)
 		return failure(-ENOMEM, "open upload");
 	made->users = 1;
-	for (size_t i = 0; i < count; i++) {
+	r = count > FEW_PARTS ? contents_admit(uploads->contents, made, count) : 0;
+	for (size_t i = 0; i < count && !r; i++) {
 		struct content_part *part = &made->parts[i];
 
 		part->start = made->length;
@@ -99,11 +109,11 @@ static int open_parts(struct uploads *uploads, struct conn *conn,
 		made->length += part->length;
 		made->count = i + 1;
 		r = open_part(uploads, conn, &segments[i], part);
-		if (r)
-			return r;
 		if (!segments[i].length_known)
 			break; /* what follows is behind a gap */
 	}
+	if (r)
+		return r;
 	*content = STEAL(made);
 	return 0;
 }
@@ -145,6 +155,11 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 		return REFUSED_NOT_FOUND;
 	if (file->broken)
 		return REFUSED_GONE;
+	made = contents_find(uploads->contents, num);
+	if (made) {
+		*content = STEAL(made);
+		return 0;
+	}
 	r = segments_of(conn, file, &segments, &count);
 	if (!r)
 		r = open_parts(uploads, conn, segments, count, &made);
@@ -154,6 +169,8 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 	if (r)
 		return r;
 	made->complete = file_is_complete(file);
+	if (made->complete && made->home)
+		contents_share(made, num);
 	*content = STEAL(made);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct parking;
 struct unsynced;
 struct recent;
 struct found;
+struct contents;
 
 struct uploads {
 	struct uploads_config config;
@@ -35,6 +36,7 @@ struct uploads {
 	struct unsynced *unsynced;
 	struct recent *recent;
 	struct found *found;
+	struct contents *contents;
 	atomic_uint writers;	    /* appends to blobs that run now */
 	uint64_t keep_open;	    /* so many may keep their blobs open */
 	uint64_t keep_bytes;	    /* what they may leave in the page cache together */
@@ -187,6 +189,11 @@ struct content {
 	atomic_uint users;
 	uint64_t length;
 	bool complete;
+	/* of one with many parts; see contents.c */
+	struct contents *home;
+	size_t admitted;
+	uint64_t num; /* 0: nobody shares it */
+	struct content *next;
 	size_t count;
 	struct content_part parts[];
 };
@@ -202,6 +209,23 @@ MUST_CHECK int content_read(const struct content *content, void *bytes, size_t s
 const struct content_part *content_part_at(const struct content *content,
 					   uint64_t offset);
 void scoped_content_unref(struct content **content);
+/* ---- contents.c: contents of many parts ---- */
+
+/* At most `max` parts may be open. Free it after the last content. */
+MUST_CHECK int contents_new(size_t max, struct contents **contents);
+struct contents *contents_free(struct contents *contents);
+/* The content that others read; the caller drops the reference. NULL: there is none. */
+struct content *contents_find(struct contents *contents, uint64_t num);
+/* Counts the parts that a new content is about to open: -EMFILE if that is too many. */
+MUST_CHECK int contents_admit(struct contents *contents, struct content *content,
+			      size_t parts);
+/* Lets others find the content of a complete upload, until its last reference goes or
+ * it is forgotten. */
+void contents_share(struct content *content, uint64_t num);
+void contents_forget(struct contents *contents, uint64_t num);
+/* Of an admitted one. Whether that was the last, and it is to be freed. */
+bool contents_unref(struct content *content);
+
 /* Whether the upload has no row any more. */
 bool upload_is_gone(struct uploads *uploads, uint64_t num);
 /* Marks an upload as damaged, with a line in the log. Returns GONE, or a failure. */

@@ -13,6 +13,8 @@
 /* With so much more than is needed, the disk is asked again only after that time. */
 #define ROOM_PLENTY (UINT64_C(1024) * 1024 * 1024)
 #define ROOM_TIME   (CLOCK_SECOND / 100)
+/* Of uploads that have many, which are open. */
+#define PARTS_MAX 16384
 
 /* A new catalog is only for a store that never had one. Refusals: GONE. */
 static int refuse_lost_catalog(struct uploads *uploads, const char *path)
@@ -88,6 +90,7 @@ static void release(struct uploads *uploads, bool clean)
 	unsynced_free(uploads->unsynced);
 	recent_free(uploads->recent);
 	found_free(uploads->found);
+	contents_free(uploads->contents);
 	store_close(uploads->store);
 	pthread_rwlock_destroy(&uploads->observing);
 	pthread_mutex_destroy(&uploads->mutex);
@@ -103,12 +106,20 @@ static uint64_t bytes_to_keep(void)
 	return pages > 0 ? (uint64_t)pages * (uint64_t)size / 16 : 0;
 }
 
-/* Of the descriptors most are for connections, and for those who read. */
-static uint64_t blobs_to_keep_open(void)
+/* An eighth of these is for blobs that stay open. */
+static uint64_t files_allowed(void)
 {
 	struct rlimit limit;
 
-	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : limit.rlim_cur / 8;
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : limit.rlim_cur;
+}
+
+/* Half of them is for who reads uploads of many parts; small parts take memory. */
+static size_t parts_allowed(void)
+{
+	uint64_t half = files_allowed() / 2;
+
+	return half < PARTS_MAX ? (size_t)half : PARTS_MAX;
 }
 
 int uploads_open(const char *path, const struct uploads_config *config,
@@ -120,7 +131,7 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	if (!made)
 		return failure(-ENOMEM, "open store");
 	made->config = *config;
-	made->keep_open = blobs_to_keep_open();
+	made->keep_open = files_allowed() / 8;
 	made->keep_bytes = bytes_to_keep();
 	pthread_mutex_init(&made->mutex, NULL);
 	pthread_rwlock_init(&made->observing, NULL);
@@ -134,6 +145,8 @@ int uploads_open(const char *path, const struct uploads_config *config,
 		r = recent_new(&made->recent);
 	if (!r)
 		r = found_new(&made->found);
+	if (!r)
+		r = contents_new(parts_allowed(), &made->contents);
 	if (!r)
 		r = janitor_new(made, &made->janitor);
 	if (!r)

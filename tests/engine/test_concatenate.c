@@ -1,10 +1,13 @@
 /* Finals: segments that refer to the parts' bytes. */
+#include "descriptors.h"
 #include "engine.h"
 #include "run.h"
 
 #include "tusfs/clock.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PART 50000
@@ -236,6 +239,70 @@ START_TEST(a_compacted_final_is_one_blob_and_its_readers_notice_nothing)
 }
 END_TEST
 
+#define MANY 60
+
+/* A final of so many parts that each have a blob. */
+static struct file concatenate_many(const uint8_t *bytes)
+{
+	struct upload_id ids[MANY];
+
+	for (size_t i = 0; i < MANY; i++)
+		ids[i] = part(bytes + i, PART);
+	return engine_concatenate("many", ids, MANY);
+}
+
+static struct upload_reader *read_of(const struct file *file)
+{
+	struct upload_reader *reader;
+
+	ck_assert_int_eq(upload_reader_open(engine, file->num, &reader), 0);
+	return reader;
+}
+
+START_TEST(who_reads_a_final_of_many_parts_shares_their_descriptors)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(PART + MANY, 6);
+	struct file file = concatenate_many(bytes);
+	struct upload_reader *a = read_of(&file), *b = read_of(&file);
+	uint8_t byte;
+	size_t got;
+
+	ck_assert_int_eq(descriptors_of_blobs(), MANY);
+	upload_reader_close(a);
+	ck_assert_int_eq(descriptors_of_blobs(), MANY);
+	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+	ck_assert_int_eq(upload_reader_read(b, &byte, 1, 3 * PART, &got), 0);
+	ck_assert_int_eq(byte, bytes[3]);
+	upload_reader_close(b);
+	ck_assert_int_eq(descriptors_of_blobs(), 0);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(finals_of_many_parts_do_not_take_all_descriptors)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(PART + MANY, 6);
+	struct upload_reader *reader, *refused = NULL;
+	struct rlimit limit;
+	struct file a, b;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 4 * MANY - 2;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	engine_close();
+	engine_open();
+	a = concatenate_many(bytes);
+	later = 120 * CLOCK_SECOND; /* another one */
+	b = concatenate_many(bytes);
+	reader = read_of(&a);
+	ck_assert_int_eq(upload_reader_open(engine, b.num, &refused), -EMFILE);
+	upload_reader_close(reader);
+	upload_reader_close(read_of(&b));
+	file_release(&a);
+	file_release(&b);
+}
+END_TEST
+
 /* Its answer may have been lost. */
 START_TEST(a_final_is_not_compacted_while_it_may_be_asked_for_again)
 {
@@ -267,6 +334,8 @@ int main(void)
 		a_repeated_final_is_the_one_made_before,
 		a_thousand_parts_in_one_final,
 		a_compacted_final_is_one_blob_and_its_readers_notice_nothing,
+		who_reads_a_final_of_many_parts_shares_their_descriptors,
+		finals_of_many_parts_do_not_take_all_descriptors,
 		a_final_is_not_compacted_while_it_may_be_asked_for_again,
 	};
 

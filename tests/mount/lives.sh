@@ -119,6 +119,19 @@ if command -v setpriv >/dev/null; then
 fi
 stop
 
+step "noexec is for the mount too, and a slash behind the mountpoint does no harm"
+mnt=$mnt/
+start --sync never -o noexec
+mnt=${mnt%/}
+grep -q " $mnt [^ ]*noexec" /proc/self/mountinfo || fail "the mount is not noexec"
+ls "$mnt/complete" >/dev/null
+crash
+mnt=$mnt/
+start --sync never
+mnt=${mnt%/}
+cmp "$file" "$dir/data"
+stop
+
 step "a mountpoint with blanks and escapes, stale, is cleared"
 odd="$dir/a b\\c"
 mkdir "$odd"

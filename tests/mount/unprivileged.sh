@@ -44,4 +44,15 @@ opened() { find "/proc/$pid" -maxdepth 0 >/dev/null && as_nobody ls "$mnt/incomi
 within 10 opened
 stop
 exec 8<&-
+
+step "who may not write in the mount is told why inotify is silent"
+start --sync never -o uid=12345
+as_nobody ls "$mnt/complete" "$mnt/incoming" >/dev/null
+url=$(create 3 silent)
+grep -q 'inotify tells of no change' "$log" || fail "nothing in the log"
+echo abc >"$dir/abc"
+truncate -s 3 "$dir/abc"
+same "$(patch "$url" 0 "$dir/abc")" 204 PATCH
+as_nobody cmp "$mnt/complete/silent" "$dir/abc"
+stop
 umount /dev/fuse
