@@ -167,8 +167,7 @@ static int read_last_num(struct uploads *uploads, uint64_t *num)
 }
 
 /* Below SYNC_ALWAYS a blob may have outlived the row of its upload. Such rows were the
- * last ones: nobody lost more of them than fit between two passes of the janitor, which
- * syncs the catalog. */
+ * last ones; should more be lost than these, fsck.tusfs finds their blobs. */
 static int remove_unknown(struct uploads *uploads, enum sync_level sync)
 {
 	uint64_t last;

@@ -8,6 +8,7 @@
 #include "temp_dir.h"
 
 #include <check.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -64,6 +65,80 @@ START_TEST(every_flow_survives_a_kill_at_every_call)
 }
 END_TEST
 
+static const struct faulty_mode sync_fails = {"a sync that fails", FAULTY_SYNC,
+					      FAULTY_ONCE, EIO, false};
+
+#define HALF 100000
+
+static int append_half(const struct file *file, const uint8_t *bytes)
+{
+	struct upload_append append = {.offset = HALF};
+	struct upload_writer *writer;
+	struct file after = {0};
+	int r = upload_writer_open(engine, file->id, &append, &writer);
+
+	if (r)
+		return r;
+	r = upload_writer_put(writer, bytes + HALF, HALF / 2);
+	if (!r)
+		r = upload_writer_commit(writer, NULL, &after);
+	upload_writer_free(writer);
+	file_release(&after);
+	return r;
+}
+
+/* In a child: an append with a sync that fails, the begin of another one, which cuts
+ * off what the first has left, and a kill. Whether it came to the fault. */
+static bool fail_and_die(const struct file *file, const uint8_t *bytes, int nth)
+{
+	int status;
+	pid_t child = fork();
+
+	ck_assert_int_ge(child, 0);
+	if (!child) {
+		struct upload_append append = {.offset = HALF};
+		struct upload_writer *writer;
+		bool fired;
+		int r;
+
+		engine_open();
+		faulty_arm(&sync_fails, nth);
+		r = append_half(file, bytes);
+		fired = faulty_disarm();
+		if (r < 0 && upload_writer_open(engine, file->id, &append, &writer))
+			_exit(2);
+		_exit(fired);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 1;
+}
+
+/* What could not be synced is in the catalog's log all the same. */
+START_TEST(a_commit_that_failed_does_not_count_after_a_kill)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(2 * HALF, 1);
+	bool fired = true;
+
+	for (int nth = 0; fired; nth++) {
+		struct file file = engine_create(FILE_PLAIN, "x", 2 * HALF), found;
+
+		engine_append(file.id, 0, bytes, HALF);
+		engine_close();
+		fired = fail_and_die(&file, bytes, nth);
+		engine_open();
+		invariants_hold(temp_dir_path());
+		found = engine_find(file.id);
+		engine_append(file.id, found.offset, bytes + found.offset,
+			      2 * HALF - found.offset);
+		engine_expect(file.num, bytes, 2 * HALF);
+		file_release(&found);
+		file_release(&file);
+		ck_assert(fired || nth > 1);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("faults");
@@ -76,6 +151,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, engine_setup, engine_teardown);
 	tcase_add_loop_test(tcase, every_flow_survives_a_kill_at_every_call, 0,
 			    (int)flows_count);
+	tcase_add_test(tcase, a_commit_that_failed_does_not_count_after_a_kill);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
