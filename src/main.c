@@ -29,12 +29,12 @@ static void block_signals(sigset_t *ends)
 	pthread_sigmask(SIG_BLOCK, ends, NULL);
 }
 
-/* Each connection may need a socket, a blob to write and one to read; and a file of
- * many parts needs as many, for all who read it. Root may go beyond the limit that it
- * was given. */
+/* Each connection may need a socket, a blob to write and one to read. As many again are
+ * for uploads of several parts, each of which is a blob. Root may go beyond the limit
+ * that it was given. */
 static void raise_file_limit(unsigned int connections)
 {
-	rlim_t wanted = (rlim_t)connections * 3 + 1024;
+	rlim_t wanted = ((rlim_t)connections * 3 + 1024) * 2;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -231,8 +231,10 @@ int main(int argc, char **argv)
 	log_set_debug(options.debug);
 	if (!options.no_mount) {
 		mountpoint = resolve(options.fs.mountpoint);
-		if (!mountpoint)
+		if (!mountpoint) {
+			failure(-ENOMEM, "start");
 			return 1;
+		}
 		options.fs.mountpoint = mountpoint;
 	}
 	return options.foreground ? serve(&options, -1) : serve_in_background(&options);

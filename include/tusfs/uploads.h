@@ -186,8 +186,8 @@ MUST_CHECK int upload_writer_open(struct uploads *uploads, struct upload_id id,
 				  struct upload_writer **writer);
 /* Appends. Pieces of any size; small ones are gathered. Long bodies are checkpointed.
  * Refusals: TOO_LARGE (past the length; what fits is kept when the append is not
- * checked), STOPPED (half a second after it was asked to: what had come by then is
- * taken). After any of these, or a failure, only cut and free are left. */
+ * checked), STOPPED (half a second after it was asked to; these bytes are not taken).
+ * After any of these, or a failure, only cut and free are left. */
 MUST_CHECK int upload_writer_put(struct upload_writer *writer, const void *bytes,
 				 size_t size);
 /* Ends an append whose body came whole: bytes durable, then the offset, in that order;

@@ -92,6 +92,7 @@ static int mend(struct committer *committer)
 	if (!atomic_load(&committer->wal.lost))
 		return 0;
 	rc = wal_copy(&committer->wal, conn, SQLITE_CHECKPOINT_TRUNCATE);
+	committer->unmended = rc != SQLITE_OK;
 	if (rc != SQLITE_OK)
 		return conn_failure(conn, rc, "checkpoint after a failed sync");
 	atomic_store(&committer->wal.lost, false);
@@ -120,8 +121,10 @@ static int commit(struct committer *committer)
 	r = run(conn, STMT_COMMIT);
 	atomic_fetch_add(&committer->commits, 1);
 	fault_point("committed");
-	if (r && sqlite3_extended_errcode(conn->db) == SQLITE_IOERR_FSYNC)
+	if (r && sqlite3_extended_errcode(conn->db) == SQLITE_IOERR_FSYNC) {
 		atomic_store(&committer->wal.lost, true);
+		committer->unmended = false; /* not tried yet */
+	}
 	return r;
 }
 
@@ -342,7 +345,7 @@ static void lead(struct committer *committer)
 	unsigned int next = batch->batch + 1;
 
 	commit_batch(committer, batch);
-	if (mend(committer))
+	if (!committer->unmended && mend(committer))
 		log_debug("the log will be mended before the next commit");
 	end_batch(committer, batch);
 	follow(committer);

@@ -10,8 +10,9 @@
 #include <stdatomic.h>
 
 struct committer {
-	struct conn *conn; /* only the leader's, as the next two */
+	struct conn *conn; /* only the leader's, as the next three */
 	bool full;	   /* what synchronous is set to */
+	bool unmended;	   /* mend() failed: the next transaction tries again */
 	int followed;	   /* pages in the log when `room` was told last */
 	struct room *room; /* borrowed */
 	struct wal wal;

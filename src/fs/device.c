@@ -199,11 +199,11 @@ void device_unmount(struct fs *fs)
 	if (!fs->mounted)
 		return;
 	fs->mounted = false;
-	/* libfuse finds out by itself whether it has been unmounted; and what else is
-	 * mounted there by now is not ours */
+	/* libfuse finds out whether it has been unmounted, but takes one that was
+	 * aborted for such; and what else is mounted there by now is not ours */
 	if (fs->by_helper)
 		fuse_session_unmount(fs->session);
-	else if (mountpoint_device_of(fs->config.mountpoint) == fs->device &&
-		 mountpoint_detach(fs->config.mountpoint))
+	if (fs->device && mountpoint_device_of(fs->config.mountpoint) == fs->device &&
+	    mountpoint_detach(fs->config.mountpoint))
 		log_warning("%s stays mounted", fs->config.mountpoint);
 }

@@ -32,11 +32,13 @@ struct peer {
 	_Atomic enum peer_phase phase;
 	_Atomic int64_t since; /* when WAITING began */
 	_Atomic bool served;   /* it has had an answer */
-	_Atomic bool stopped;  /* its body is to come to its end */
 	_Atomic bool polling;  /* in peer_await_input() */
-	_Atomic bool shut;     /* for receiving */
 	_Atomic uint64_t received;
 	_Atomic size_t answered; /* bytes in the socket that are no new request */
+	/* by whoever stops it: its body is to come to its end; and the socket was shut
+	 */
+	_Atomic bool stopped;
+	_Atomic bool shut;
 	bool doomed; /* shut down, and soon to be closed; under the list's mutex */
 	/* the reaper's own: how far the connection was at the last look that counted */
 	int64_t window_start;

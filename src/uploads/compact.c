@@ -148,9 +148,9 @@ static int compact_one(struct uploads *uploads, uint64_t num, const atomic_bool 
 		r = blob_sync(copying.blob);
 	if (!r && copying.done) {
 		r = switch_over(uploads, num, copying.content->length);
-		/* a failed commit may count after a crash: the next try overwrites it
-		 */
-		if (r <= 0)
+		/* a failed commit may count after a crash, and then needs the blob; the
+		 * next try overwrites it */
+		if (!r || (r < 0 && r != -ENOSPC && r != -EDQUOT))
 			return r;
 	}
 	/* of no use, and nobody knows of it */
@@ -173,6 +173,21 @@ static int list(struct uploads *uploads, uint64_t after, uint64_t *nums, size_t 
 	return catalog_scattered(conn, after, nums, COMPACT_BATCH, count);
 }
 
+static int compact_now_or_later(struct uploads *uploads, uint64_t num,
+				const atomic_bool *stop, bool *later)
+{
+	int r;
+
+	if (is_fresh(uploads, num)) {
+		*later = true;
+		return 0;
+	}
+	r = compact_one(uploads, num, stop);
+	if (r < 0)
+		*later = true;
+	return r == -EMFILE ? 0 : r; /* a smaller one may find descriptors */
+}
+
 int compact_all(struct uploads *uploads, const atomic_bool *stop, bool *later)
 {
 	enum compact_mode mode = uploads->config.compact;
@@ -190,10 +205,7 @@ int compact_all(struct uploads *uploads, const atomic_bool *stop, bool *later)
 				return 0;
 			}
 			after = nums[i];
-			if (is_fresh(uploads, nums[i]))
-				*later = true;
-			else
-				r = compact_one(uploads, nums[i], stop);
+			r = compact_now_or_later(uploads, nums[i], stop, later);
 		}
 	} while (r >= 0 && count == COMPACT_BATCH && !atomic_load(stop));
 	return r < 0 ? r : 0;

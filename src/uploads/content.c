@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* Each reader of so many has descriptors of its own, and so a read-ahead of its own. */
-#define FEW_PARTS 16
-
 struct content *content_ref(struct content *content)
 {
 	atomic_fetch_add_explicit(&content->users, 1, memory_order_relaxed);
@@ -90,31 +87,33 @@ static uint64_t segment_length(const struct segment *segment)
 
 static int open_parts(struct uploads *uploads, struct conn *conn,
 		      const struct segment *segments, size_t count,
-		      struct content **content)
+		      struct content *content)
 {
-	SCOPED(scoped_content_unref)
-	struct content *made =
-		calloc(1, sizeof(*made) + count * sizeof(made->parts[0]));
-	int r;
+	int r = 0;
 
-	if (!made)
-		return failure(-ENOMEM, "open upload");
-	made->users = 1;
-	r = count > FEW_PARTS ? contents_admit(uploads->contents, made, count) : 0;
 	for (size_t i = 0; i < count && !r; i++) {
-		struct content_part *part = &made->parts[i];
+		struct content_part *part = &content->parts[i];
 
-		part->start = made->length;
+		part->start = content->length;
 		part->length = segment_length(&segments[i]);
-		made->length += part->length;
-		made->count = i + 1;
+		content->length += part->length;
+		content->count = i + 1;
 		r = open_part(uploads, conn, &segments[i], part);
 		if (!segments[i].length_known)
 			break; /* what follows is behind a gap */
 	}
-	if (r)
-		return r;
-	*content = STEAL(made);
+	return r;
+}
+
+static int content_new(size_t parts, struct content **content)
+{
+	struct content *made =
+		calloc(1, sizeof(*made) + parts * sizeof(made->parts[0]));
+
+	if (!made)
+		return failure(-ENOMEM, "open upload");
+	made->users = 1;
+	*content = made;
 	return 0;
 }
 
@@ -140,13 +139,69 @@ static int segments_of(struct conn *conn, const struct file *file,
 	return 0;
 }
 
+/* A final that went between the look at its row and at its segments has none left. */
+static int set_complete(struct content *content, const struct file *file)
+{
+	if (!file_is_complete(file))
+		return 0;
+	content->complete = content->length == file->length;
+	return content->complete ? 0 : REFUSED_NOT_FOUND;
+}
+
+/* An unfinished final is for local programs, which ask for a newer content with each
+ * read: that is neither counted nor shared. */
+static int load_complete_final(struct uploads *uploads, struct conn *conn,
+			       const struct file *file, struct content **content)
+{
+	SCOPED(scoped_free) struct segment *segments = NULL;
+	SCOPED(scoped_content_unref) struct content *made = NULL;
+	unsigned int moment;
+	size_t count;
+	int r;
+
+	*content = contents_find(uploads->contents, file->num, &moment);
+	if (*content)
+		return 0;
+	r = catalog_segments(conn, file->num, &segments, &count);
+	if (!r)
+		r = content_new(count, &made);
+	if (!r)
+		r = contents_admit(uploads->contents, made, count);
+	if (!r)
+		r = open_parts(uploads, conn, segments, count, made);
+	if (!r)
+		r = set_complete(made, file);
+	if (r)
+		return r;
+	contents_share(made, file->num, moment);
+	*content = STEAL(made);
+	return 0;
+}
+
+static int load_other(struct uploads *uploads, struct conn *conn,
+		      const struct file *file, struct content **content)
+{
+	SCOPED(scoped_free) struct segment *segments = NULL;
+	SCOPED(scoped_content_unref) struct content *made = NULL;
+	size_t count;
+	int r = segments_of(conn, file, &segments, &count);
+
+	if (!r)
+		r = content_new(count, &made);
+	if (!r)
+		r = open_parts(uploads, conn, segments, count, made);
+	if (!r)
+		r = set_complete(made, file);
+	if (r)
+		return r;
+	*content = STEAL(made);
+	return 0;
+}
+
 static int load(struct uploads *uploads, uint64_t num, struct file *file,
 		struct content **content)
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
-	SCOPED(scoped_free) struct segment *segments = NULL;
-	SCOPED(scoped_content_unref) struct content *made = NULL;
-	size_t count;
 	int r = catalog_file(conn, num, file);
 
 	if (r)
@@ -155,24 +210,9 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 		return REFUSED_NOT_FOUND;
 	if (file->broken)
 		return REFUSED_GONE;
-	made = contents_find(uploads->contents, num);
-	if (made) {
-		*content = STEAL(made);
-		return 0;
-	}
-	r = segments_of(conn, file, &segments, &count);
-	if (!r)
-		r = open_parts(uploads, conn, segments, count, &made);
-	/* a final that went between the two looks has no segments left */
-	if (!r && file_is_complete(file) && made->length != file->length)
-		return REFUSED_NOT_FOUND;
-	if (r)
-		return r;
-	made->complete = file_is_complete(file);
-	if (made->complete && made->home)
-		contents_share(made, num);
-	*content = STEAL(made);
-	return 0;
+	return file->kind == FILE_FINAL && file_is_complete(file)
+		       ? load_complete_final(uploads, conn, file, content)
+		       : load_other(uploads, conn, file, content);
 }
 
 bool upload_is_gone(struct uploads *uploads, uint64_t num)

@@ -5,11 +5,15 @@
 
 #include <errno.h>
 
+/* Each reader of so many has descriptors of its own, and so a read-ahead of its own. */
+#define FEW_PARTS 16
+
 struct contents {
 	size_t max;	       /* parts */
 	pthread_mutex_t mutex; /* protects the rest */
 	size_t parts;
-	struct content *first; /* those that are shared */
+	unsigned int forgotten; /* how often */
+	struct content *first;	/* those that are shared */
 };
 
 int contents_new(size_t max, struct contents **contents)
@@ -42,34 +46,45 @@ static struct content **find(struct contents *contents, uint64_t num)
 	return link;
 }
 
-struct content *contents_find(struct contents *contents, uint64_t num)
+struct content *contents_find(struct contents *contents, uint64_t num,
+			      unsigned int *moment)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&contents->mutex);
 	struct content *found = *find(contents, num);
 
+	*moment = contents->forgotten;
 	return found ? content_ref(found) : NULL;
+}
+
+/* One is always admitted. */
+static bool admit(struct contents *contents, size_t parts)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&contents->mutex);
+
+	if (contents->parts && contents->parts + parts > contents->max)
+		return false;
+	contents->parts += parts;
+	return true;
 }
 
 int contents_admit(struct contents *contents, struct content *content, size_t parts)
 {
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&contents->mutex);
-
-	if (contents->parts + parts > contents->max)
+	if (!admit(contents, parts))
 		return failure(-EMFILE, "open an upload of %zu parts", parts);
-	contents->parts += parts;
 	content->home = contents;
 	content->admitted = parts;
 	return 0;
 }
 
-void contents_share(struct content *content, uint64_t num)
+void contents_share(struct content *content, uint64_t num, unsigned int moment)
 {
 	struct contents *contents = content->home;
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&contents->mutex);
 	struct content **link = find(contents, num);
 
-	if (*link)
-		return; /* another was quicker */
+	/* another was quicker, or these parts may be out of use by now */
+	if (content->count <= FEW_PARTS || *link || contents->forgotten != moment)
+		return;
 	content->num = num;
 	*link = content;
 }
@@ -89,6 +104,7 @@ void contents_forget(struct contents *contents, uint64_t num)
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&contents->mutex);
 	struct content *found = *find(contents, num);
 
+	contents->forgotten++;
 	if (found)
 		take_out(contents, found);
 }

@@ -214,14 +214,16 @@ void scoped_content_unref(struct content **content);
 /* At most `max` parts may be open. Free it after the last content. */
 MUST_CHECK int contents_new(size_t max, struct contents **contents);
 struct contents *contents_free(struct contents *contents);
-/* The content that others read; the caller drops the reference. NULL: there is none. */
-struct content *contents_find(struct contents *contents, uint64_t num);
+/* The content that others read; the caller drops the reference. NULL: there is none.
+ * *moment is for contents_share(). */
+struct content *contents_find(struct contents *contents, uint64_t num,
+			      unsigned int *moment);
 /* Counts the parts that a new content is about to open: -EMFILE if that is too many. */
 MUST_CHECK int contents_admit(struct contents *contents, struct content *content,
 			      size_t parts);
-/* Lets others find the content of a complete upload, until its last reference goes or
- * it is forgotten. */
-void contents_share(struct content *content, uint64_t num);
+/* Lets others find the content of a complete upload, if it has many parts, until its
+ * last reference goes or it is forgotten; not if one was forgotten since `moment`. */
+void contents_share(struct content *content, uint64_t num, unsigned int moment);
 void contents_forget(struct contents *contents, uint64_t num);
 /* Of an admitted one. Whether that was the last, and it is to be freed. */
 bool contents_unref(struct content *content);

@@ -137,19 +137,23 @@ static int list_unhashed(struct uploads *uploads, uint64_t after, uint64_t *nums
 	return catalog_unhashed(conn, after, nums, HASH_BATCH, count);
 }
 
-/* One pass over all there is to do. What cannot be read is left to the next pass. */
-static void hash_all(struct hasher *hasher)
+/* One pass over all there is to do. What cannot be read is left to the next pass;
+ * *later tells whether that should be soon. */
+static void hash_all(struct hasher *hasher, bool *later)
 {
 	uint64_t nums[HASH_BATCH], after = 0;
 	struct hashes hashes = {.count = 0};
 	size_t count;
+	int r;
 
 	do {
 		if (list_unhashed(hasher->uploads, after, nums, &count))
 			return;
 		for (size_t i = 0; i < count && !atomic_load(&hasher->stop); i++) {
 			after = nums[i];
-			if (hash_one(hasher, nums[i], &hashes) < 0)
+			r = hash_one(hasher, nums[i], &hashes);
+			*later |= r == -EMFILE;
+			if (r < 0)
 				log_warning("an upload could not be hashed");
 		}
 		if (commit_hashes(hasher, &hashes))
@@ -177,7 +181,7 @@ static void *hasher_run(void *arg)
 	while (!atomic_load(&hasher->stop)) {
 		bool later = false;
 
-		hash_all(hasher);
+		hash_all(hasher, &later);
 		if (compact_all(hasher->uploads, &hasher->stop, &later))
 			log_warning("compaction is put off");
 		hasher_wait(hasher, later);

@@ -61,29 +61,31 @@ static int apply_emptied(struct conn *conn, void *arg)
 
 static int remove_blob(struct uploads *uploads, uint64_t num)
 {
-	int r;
-
 	blob_unref(unsynced_take(uploads->unsynced, num));
-	r = blob_remove(uploads->store, num);
-	if (!r && durable_finish(uploads))
-		r = blob_sync_removal(uploads->store, num);
-	return r;
+	return blob_remove(uploads->store, num);
 }
 
-/* Leaves in *trash what was removed. One that cannot be does not keep the others. */
-static int remove_blobs(struct uploads *uploads, struct trash *trash)
+static int sync_removal(struct uploads *uploads, uint64_t num)
 {
-	size_t removed = 0;
+	return durable_finish(uploads) ? blob_sync_removal(uploads->store, num) : 0;
+}
+
+/* Does it for all, and leaves in *trash those that it could be done for: one that
+ * cannot be removed does not keep the others. */
+static int for_each(struct uploads *uploads, struct trash *trash,
+		    int (*act)(struct uploads *uploads, uint64_t num))
+{
+	size_t done = 0;
 	int r = 0, failed;
 
 	for (size_t i = 0; i < trash->count; i++) {
-		failed = remove_blob(uploads, trash->blobs[i]);
+		failed = act(uploads, trash->blobs[i]);
 		if (failed)
 			r = failed;
 		else
-			trash->blobs[removed++] = trash->blobs[i];
+			trash->blobs[done++] = trash->blobs[i];
 	}
-	trash->count = removed;
+	trash->count = done;
 	return r;
 }
 
@@ -91,16 +93,23 @@ static int remove_blobs(struct uploads *uploads, struct trash *trash)
  * power cut does not bring one back that nobody remembers. */
 static int empty_some(struct uploads *uploads, struct trash *trash)
 {
-	int r = sync_removals(uploads, trash), forgotten;
+	int r = sync_removals(uploads, trash), failed, forgotten;
 
 	if (r)
 		return r;
-	r = remove_blobs(uploads, trash);
+	r = for_each(uploads, trash, remove_blob);
+	/* all are removed by then: the first sync writes most of it for the others */
+	failed = for_each(uploads, trash, sync_removal);
 	fault_point("blobs removed, and not forgotten");
+	if (!trash->count)
+		return r ? r : failed;
 	forgotten = catalog_commit(uploads->catalog, false, apply_emptied, trash);
-	return forgotten ? forgotten : r;
+	if (forgotten)
+		trash->count = 0;
+	return forgotten ? forgotten : r ? r : failed;
 }
 
+/* Goes on as long as anything can be removed. */
 static int empty_trash(struct uploads *uploads)
 {
 	struct trash trash;
@@ -117,7 +126,7 @@ static int empty_trash(struct uploads *uploads)
 		emptied = empty_some(uploads, &trash);
 		if (emptied)
 			r = emptied;
-	} while (more);
+	} while (more && trash.count);
 	return r;
 }
 

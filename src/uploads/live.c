@@ -101,13 +101,13 @@ static void live_stop_holder(struct live *live)
 /* Waits until nobody has the claim. live->mutex is held. */
 static int live_wait(struct live *live)
 {
-	int64_t end = clock_monotonic() + TAKEOVER_TIME, now;
+	int64_t end = clock_monotonic() + TAKEOVER_TIME, left;
 
-	while (live->claimed && (now = clock_monotonic()) < end) {
-		struct timespec deadline = clock_deadline(
-			end - now < STOPPING_TIME ? end - now : STOPPING_TIME);
+	while (live->claimed && (left = end - clock_monotonic()) > 0) {
+		struct timespec deadline;
 
 		live_stop_holder(live);
+		deadline = clock_deadline(left < STOPPING_TIME ? left : STOPPING_TIME);
 		pthread_cond_clockwait(&live->released, &live->mutex, CLOCK_MONOTONIC,
 				       &deadline);
 	}

@@ -67,16 +67,16 @@ static int open_journal(struct uploads *uploads)
 }
 
 /* A run that ended in order leaves nothing to a power cut, whatever its level: the next
- * one trusts what it finds. A sync of the whole fails for what one blob has lost, so
- * which one it was is found out before. */
+ * one trusts what it finds. The sync of all at once does the work, and fails for what
+ * one blob has lost; the others tell which it was. */
 static bool settle(struct uploads *uploads)
 {
-	bool settled;
+	bool synced;
 
 	if (durable_always(uploads))
 		return true;
-	settled = unsynced_settle(uploads);
-	return store_sync(uploads->store) == 0 && settled;
+	synced = store_sync(uploads->store) == 0;
+	return unsynced_settle(uploads) && synced;
 }
 
 /* What is left of an engine that did not open, or is closed. */

@@ -48,11 +48,20 @@ exec 8<&-
 step "who may not write in the mount is told why inotify is silent"
 start --sync never -o uid=12345
 as_nobody ls "$mnt/complete" "$mnt/incoming" >/dev/null
-url=$(create 3 silent)
+url=$(create 4 silent)
 grep -q 'inotify tells of no change' "$log" || fail "nothing in the log"
 echo abc >"$dir/abc"
-truncate -s 3 "$dir/abc"
 same "$(patch "$url" 0 "$dir/abc")" 204 PATCH
 as_nobody cmp "$mnt/complete/silent" "$dir/abc"
-stop
+
+step "a connection that was aborted leaves no dead mount"
+exec 8< <(as_nobody tail -f "$mnt/complete/silent")
+read -r line <&8
+same "$line" abc "the file"
+umount -f "$mnt" 2>/dev/null && fail "a busy mount was unmounted"
+within 20 ended
+wait "$pid" || fail "exit status $?"
+pid=
+exec 8<&-
+not_mounted || fail "a dead mount is left"
 umount /dev/fuse
