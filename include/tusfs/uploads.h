@@ -275,6 +275,9 @@ MUST_CHECK int uploads_lookup(struct uploads *uploads, uint64_t folder,
 /* Refusals: NOT_FOUND (also for a num whose upload is gone). The caller releases *file.
  */
 MUST_CHECK int uploads_stat(struct uploads *uploads, uint64_t num, struct file *file);
+/* The same by id, also for one that is damaged. Refusals: NOT_FOUND, GONE. */
+MUST_CHECK int uploads_stat_id(struct uploads *uploads, struct upload_id id,
+			       struct file *file);
 
 enum uploads_view { VIEW_COMPLETE, VIEW_INCOMING, VIEW_ALL /* by-id: every upload */ };
 

@@ -53,7 +53,7 @@ static int find_by_id(struct fs *fs, const char *name, struct file *file)
 
 	if (!upload_id_parse(name, strlen(name), &id))
 		return REFUSED_NOT_FOUND;
-	return uploads_find(fs->uploads, id, file);
+	return uploads_stat_id(fs->uploads, id, file);
 }
 
 int view_find(struct fs *fs, struct node folder, const char *name, struct file *file,

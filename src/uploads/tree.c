@@ -35,6 +35,13 @@ int uploads_stat(struct uploads *uploads, uint64_t num, struct file *file)
 	return found(conn, catalog_file(conn, num, file), file);
 }
 
+int uploads_stat_id(struct uploads *uploads, struct upload_id id, struct file *file)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return found(conn, catalog_file_with_id(conn, id, file), file);
+}
+
 struct listing {
 	struct conn *conn;
 	bool (*entry)(void *arg, const struct file *file);

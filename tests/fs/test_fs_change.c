@@ -1,11 +1,14 @@
 #include "engine.h"
 #include "fuse_client.h"
 #include "run.h"
+#include "temp_dir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int unlink_name(uint64_t parent, const char *name)
 {
@@ -76,6 +79,31 @@ START_TEST(rm_of_a_link_terminates_and_tells_of_the_name)
 	expect_gone(done.id);
 	ck_assert(fuse_was_told_of_name(at_complete, "done"));
 	ck_assert_int_eq(unlink_name(at_by_id, id), ENOENT);
+}
+END_TEST
+
+START_TEST(rm_of_a_link_removes_what_is_damaged_too)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(100000, 1);
+	SCOPED(file_release)
+	struct file done = engine_upload(FILE_PLAIN, "done", bytes, 100000);
+	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_free) char *place = NULL;
+	char id[UPLOAD_ID_DIGITS + 1];
+	struct fuse_open_out open;
+
+	upload_id_format(done.id, id);
+	ck_assert_int_gt(asprintf(&place, "blobs/%02x/%016llx",
+				  (unsigned int)(done.num & 0xff),
+				  (unsigned long long)done.num),
+			 0);
+	path = temp_dir_join(place);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_ne(fuse_open(fuse_ino(at_complete, "done"), O_RDONLY, &open), 0);
+	expect_gone(done.id);
+	ck_assert(fuse_has(at_by_id, id));
+	ck_assert_int_eq(unlink_name(at_by_id, id), 0);
+	ck_assert(!fuse_has(at_complete, "done"));
 }
 END_TEST
 
@@ -214,6 +242,7 @@ int main(void)
 	const TTest *tests[] = {
 		rm_terminates_in_every_folder,
 		rm_of_a_link_terminates_and_tells_of_the_name,
+		rm_of_a_link_removes_what_is_damaged_too,
 		rm_removes_no_folder_and_nothing_of_the_other_view,
 		mv_keeps_the_upload,
 		mv_over_an_upload_terminates_it,
