@@ -5,9 +5,7 @@
 
 #include "engine.h"
 #include "run.h"
-#include "temp_dir.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -44,12 +42,9 @@ static inline int put(struct upload_writer *writer, uint64_t from, uint64_t to)
 /* How much of the disk the upload takes is `room`. */
 static inline void expect_room(const struct file *file, uint64_t room)
 {
-	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_free) char *path = engine_blob_path(file->num);
 	struct stat found;
 
-	ck_assert_int_ge(asprintf(&path, "%s/blobs/%02x/%016" PRIx64, temp_dir_path(),
-				  (unsigned int)(file->num & 0xff), file->num),
-			 0);
 	ck_assert_msg(stat(path, &found) == 0, "%s", path);
 	ck_assert_uint_ge((uint64_t)found.st_blocks * 512, room);
 	ck_assert_uint_le((uint64_t)found.st_blocks * 512, room + SLACK);

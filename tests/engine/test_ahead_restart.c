@@ -1,6 +1,7 @@
 /* Room that an append had ahead of it is given back by the start after a crash, and
  * after a power cut. */
 #include "ahead.h"
+#include "temp_dir.h"
 
 #include "tusfs/clock.h"
 

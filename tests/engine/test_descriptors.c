@@ -4,7 +4,6 @@
 #include "descriptors.h"
 #include "engine.h"
 #include "run.h"
-#include "temp_dir.h"
 
 #include "tusfs/clock.h"
 #include "tusfs/store.h"
@@ -180,15 +179,9 @@ END_TEST
 START_TEST(a_blob_that_was_cut_stays_open_until_it_is_synced)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", LONG);
-	SCOPED(scoped_free) char *path = NULL;
-	SCOPED(scoped_free) char *place = NULL;
+	SCOPED(scoped_free) char *path = engine_blob_path(file.num);
 	struct upload_writer *writer;
 
-	ck_assert_int_gt(asprintf(&place, "blobs/%02x/%016llx",
-				  (unsigned int)(file.num & 0xff),
-				  (unsigned long long)file.num),
-			 0);
-	path = temp_dir_join(place);
 	engine_append(file.id, 0, bytes, PIECE);
 	ck_assert_int_eq(truncate(path, 2 * PIECE), 0);
 	writer = engine_begin(&file, PIECE);

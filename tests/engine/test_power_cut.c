@@ -111,20 +111,11 @@ static void reopen_at(enum sync_level sync)
 	engine_open();
 }
 
-static char *blob_path(uint64_t num)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "blobs/%02x/%016llx", (unsigned)(num & 0xff),
-		 (unsigned long long)num);
-	return temp_dir_join(name);
-}
-
 START_TEST(bytes_behind_the_offset_are_cut_off)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 1);
 	struct file file = engine_create(FILE_PLAIN, "x", SIZE), now;
-	SCOPED(scoped_free) char *path = blob_path(file.num);
+	SCOPED(scoped_free) char *path = engine_blob_path(file.num);
 	struct stat found;
 
 	engine_append(file.id, 0, bytes, 1000);
@@ -191,7 +182,7 @@ START_TEST(an_upload_without_a_blob_is_fine_at_offset_0)
 	reopen_at(SYNC_FINISH);
 	for (int i = 0; i < 2; i++)
 		files[i] = engine_create(FILE_PLAIN, "x", SIZE);
-	path = blob_path(files[0].num);
+	path = engine_blob_path(files[0].num);
 	die_appending(files[0].id, 0, bytes, 1000000);
 	ck_assert_int_eq(unlink(path), 0);
 	forge_boot_id();

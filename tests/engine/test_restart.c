@@ -108,18 +108,9 @@ START_TEST(an_upload_whose_last_byte_had_arrived_is_complete_when_the_process_di
 }
 END_TEST
 
-static char *blob_path(uint64_t num)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "blobs/%02x/%016llx", (unsigned)(num & 0xff),
-		 (unsigned long long)num);
-	return temp_dir_join(name);
-}
-
 static void expect_blob_size(uint64_t num, off_t size)
 {
-	SCOPED(scoped_free) char *path = blob_path(num);
+	SCOPED(scoped_free) char *path = engine_blob_path(num);
 	struct stat found;
 
 	ck_assert_int_eq(stat(path, &found), 0);
@@ -187,7 +178,7 @@ END_TEST
 
 static void damage(uint64_t num, int64_t size)
 {
-	SCOPED(scoped_free) char *path = blob_path(num);
+	SCOPED(scoped_free) char *path = engine_blob_path(num);
 
 	ck_assert_int_eq(size < 0 ? unlink(path) : truncate(path, size), 0);
 }

@@ -92,32 +92,33 @@ START_TEST(a_head_stops_the_writer_and_sees_what_it_had)
 }
 END_TEST
 
+/* Settles an upload that `slow` writes: it is to keep so much. */
+static void settle(struct slow *slow, uint64_t kept)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
+
+	slow_start(slow, file.id);
+	ck_assert_int_eq(uploads_settle(engine, file.id, &now), 0);
+	ck_assert_uint_eq(now.offset, kept);
+	slow_end(slow);
+	file_release(&now);
+	file_release(&file);
+}
+
 /* It may have read what came before it was told, or what the kernel still holds. */
 START_TEST(a_stopped_writer_puts_what_had_come_but_not_for_long)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
 	struct slow slow = {.late = true};
 
-	slow_start(&slow, file.id);
-	ck_assert_int_eq(uploads_settle(engine, file.id, &now), 0);
-	ck_assert_uint_eq(now.offset, 11);
-	slow_end(&slow);
-	file_release(&now);
-	file_release(&file);
+	settle(&slow, 11);
 }
 END_TEST
 
 START_TEST(a_writer_that_does_not_stop_is_told_once_more)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
 	struct slow slow = {.deaf = true};
 
-	slow_start(&slow, file.id);
-	ck_assert_int_eq(uploads_settle(engine, file.id, &now), 0);
-	ck_assert_uint_eq(now.offset, 10);
-	slow_end(&slow);
-	file_release(&now);
-	file_release(&file);
+	settle(&slow, 10);
 }
 END_TEST
 

@@ -1,7 +1,6 @@
 /* The life of a plain upload: create, append, read, terminate. */
 #include "engine.h"
 #include "run.h"
-#include "temp_dir.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -250,23 +249,13 @@ START_TEST(a_complete_large_upload_takes_no_late_byte)
 }
 END_TEST
 
-static char *blob_path(uint64_t num)
-{
-	SCOPED(scoped_free) char *place = NULL;
-
-	ck_assert_int_gt(asprintf(&place, "blobs/%02x/%016llx",
-				  (unsigned int)(num & 0xff), (unsigned long long)num),
-			 0);
-	return temp_dir_join(place);
-}
-
 START_TEST(a_blob_that_cannot_be_removed_does_not_keep_the_others)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(100000, 6);
 	struct file first = engine_upload(FILE_PLAIN, "first", bytes, 100000);
 	struct file second = engine_upload(FILE_PLAIN, "second", bytes, 100000);
-	SCOPED(scoped_free) char *kept = blob_path(first.num);
-	SCOPED(scoped_free) char *removed = blob_path(second.num);
+	SCOPED(scoped_free) char *kept = engine_blob_path(first.num);
+	SCOPED(scoped_free) char *removed = engine_blob_path(second.num);
 
 	ck_assert_int_eq(unlink(kept), 0);
 	ck_assert_int_eq(mkdir(kept, 0755), 0); /* which unlink() does not remove */

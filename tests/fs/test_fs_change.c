@@ -1,7 +1,6 @@
 #include "engine.h"
 #include "fuse_client.h"
 #include "run.h"
-#include "temp_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,17 +86,11 @@ START_TEST(rm_of_a_link_removes_what_is_damaged_too)
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(100000, 1);
 	SCOPED(file_release)
 	struct file done = engine_upload(FILE_PLAIN, "done", bytes, 100000);
-	SCOPED(scoped_free) char *path = NULL;
-	SCOPED(scoped_free) char *place = NULL;
+	SCOPED(scoped_free) char *path = engine_blob_path(done.num);
 	char id[UPLOAD_ID_DIGITS + 1];
 	struct fuse_open_out open;
 
 	upload_id_format(done.id, id);
-	ck_assert_int_gt(asprintf(&place, "blobs/%02x/%016llx",
-				  (unsigned int)(done.num & 0xff),
-				  (unsigned long long)done.num),
-			 0);
-	path = temp_dir_join(place);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_ne(fuse_open(fuse_ino(at_complete, "done"), O_RDONLY, &open), 0);
 	expect_gone(done.id);

@@ -376,36 +376,33 @@ START_TEST(an_unfinished_upload_goes_back_to_what_is_there)
 }
 END_TEST
 
-START_TEST(an_unfinished_upload_without_its_blob_begins_again)
+static void expect_new_beginning(void)
 {
-	struct file now;
+	struct file now = engine_find(made.arriving.id);
 
-	remove_blob(made.arriving.num);
-	expect_found("\"arriving\" has to begin anew");
-	expect_mended();
-	now = engine_find(made.arriving.id);
 	ck_assert_uint_eq(now.offset, 0);
 	file_release(&now);
 	engine_append(made.arriving.id, 0, made.bytes, SIZE);
 	engine_expect(made.arriving.num, made.bytes, SIZE);
 	expect_others(&made.arriving, NULL);
 }
+
+START_TEST(an_unfinished_upload_without_its_blob_begins_again)
+{
+	remove_blob(made.arriving.num);
+	expect_found("\"arriving\" has to begin anew");
+	expect_mended();
+	expect_new_beginning();
+}
 END_TEST
 
 START_TEST(an_unfinished_upload_that_is_marked_as_damaged_begins_again)
 {
-	struct file now;
-
 	damage_rows("UPDATE file SET broken = 1 WHERE num = %" PRIu64,
 		    made.arriving.num);
 	expect_found("\"arriving\" is marked as damaged");
 	expect_mended();
-	now = engine_find(made.arriving.id);
-	ck_assert_uint_eq(now.offset, 0);
-	file_release(&now);
-	engine_append(made.arriving.id, 0, made.bytes, SIZE);
-	engine_expect(made.arriving.num, made.bytes, SIZE);
-	expect_others(&made.arriving, NULL);
+	expect_new_beginning();
 }
 END_TEST
 

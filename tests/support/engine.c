@@ -158,6 +158,16 @@ void engine_expect(uint64_t num, const void *bytes, size_t size)
 	ck_assert(size == 0 || memcmp(found, bytes, size) == 0);
 }
 
+char *engine_blob_path(uint64_t num)
+{
+	char *path;
+
+	ck_assert_int_gt(asprintf(&path, "%s/blobs/%02x/%016llx", temp_dir_path(),
+				  (unsigned int)(num & 0xff), (unsigned long long)num),
+			 0);
+	return path;
+}
+
 uint8_t *engine_noise(size_t size, unsigned int seed)
 {
 	uint8_t *bytes = malloc(size + 1);

@@ -39,6 +39,8 @@ struct file engine_upload(enum file_kind kind, const char *filename, const void 
 struct file engine_find(struct upload_id id);
 /* Asserts that the upload holds exactly these bytes. */
 void engine_expect(uint64_t num, const void *bytes, size_t size);
+/* Where an upload's blob is; the caller frees it. */
+char *engine_blob_path(uint64_t num);
 /* `size` bytes that depend on `seed`; the caller frees them. */
 uint8_t *engine_noise(size_t size, unsigned int seed);
 
