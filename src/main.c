@@ -34,7 +34,7 @@ static void block_signals(sigset_t *ends)
  * that it was given. */
 static void raise_file_limit(unsigned int connections)
 {
-	rlim_t wanted = ((rlim_t)connections * 3 + 1024) * 2;
+	rlim_t needed = (rlim_t)connections * 3 + 1024, wanted = 2 * needed;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -44,12 +44,12 @@ static void raise_file_limit(unsigned int connections)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max < wanted)
+	if (limit.rlim_max < needed)
 		log_warning(
 			"%llu files can be open at a time, and %u connections may need "
 			"%llu",
 			(unsigned long long)limit.rlim_max, connections,
-			(unsigned long long)wanted);
+			(unsigned long long)needed);
 }
 
 static void mount_ended(void *arg)
