@@ -71,42 +71,41 @@ static int sync_removal(struct uploads *uploads, uint64_t num)
 }
 
 /* Does it for all, and leaves in *trash those that it could be done for: one that
- * cannot be removed does not keep the others. */
-static int for_each(struct uploads *uploads, struct trash *trash,
-		    int (*act)(struct uploads *uploads, uint64_t num))
+ * cannot be removed does not keep the others. *failure is the last one, if any. */
+static void for_each(struct uploads *uploads, struct trash *trash,
+		     int (*act)(struct uploads *uploads, uint64_t num), int *failure)
 {
 	size_t done = 0;
-	int r = 0, failed;
 
 	for (size_t i = 0; i < trash->count; i++) {
-		failed = act(uploads, trash->blobs[i]);
-		if (failed)
-			r = failed;
+		int r = act(uploads, trash->blobs[i]);
+
+		if (r)
+			*failure = r;
 		else
 			trash->blobs[done++] = trash->blobs[i];
 	}
 	trash->count = done;
-	return r;
 }
 
 /* Removes blobs first and forgets them then: a crash in between only repeats it, and a
- * power cut does not bring one back that nobody remembers. */
+ * power cut does not bring one back that nobody remembers. Leaves in *trash what is
+ * forgotten. */
 static int empty_some(struct uploads *uploads, struct trash *trash)
 {
-	int r = sync_removals(uploads, trash), failed, forgotten;
+	int failure = 0, r = sync_removals(uploads, trash);
 
+	if (!r) {
+		for_each(uploads, trash, remove_blob, &failure);
+		/* the first sync writes most of what was removed, for the others too */
+		for_each(uploads, trash, sync_removal, &failure);
+		fault_point("blobs removed, and not forgotten");
+	}
+	if (!r && trash->count)
+		r = catalog_commit(uploads->catalog, false, apply_emptied, trash);
 	if (r)
-		return r;
-	r = for_each(uploads, trash, remove_blob);
-	/* all are removed by then: the first sync writes most of it for the others */
-	failed = for_each(uploads, trash, sync_removal);
-	fault_point("blobs removed, and not forgotten");
-	if (!trash->count)
-		return r ? r : failed;
-	forgotten = catalog_commit(uploads->catalog, false, apply_emptied, trash);
-	if (forgotten)
 		trash->count = 0;
-	return forgotten ? forgotten : r ? r : failed;
+	return r ? r : failure;
 }
 
 /* Goes on as long as anything can be removed. */

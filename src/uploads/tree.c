@@ -331,46 +331,47 @@ static int make_way(struct conn *conn, struct renaming *renaming,
 		       : replace_file(conn, renaming, moved, &there, now);
 }
 
-static int move(struct conn *conn, const struct renaming *renaming, struct file *file,
-		int64_t now)
+static int move(struct conn *conn, const struct upload_rename *request,
+		struct file *file, int64_t now)
 {
 	int64_t arriving = (int64_t)file->arriving;
 	int r;
 
-	file->parent = renaming->request->to;
-	name_set(&file->name, renaming->request->new_name);
+	file->parent = request->to;
+	name_set(&file->name, request->new_name);
 	file->changed = now;
 	r = catalog_place(conn, file);
 	if (!r)
-		r = place_count(conn, renaming->request->from, -arriving, now);
-	return r ? r : place_count(conn, renaming->request->to, arriving, now);
+		r = place_count(conn, request->from, -arriving, now);
+	return r ? r : place_count(conn, request->to, arriving, now);
 }
 
 static int apply_rename(struct conn *conn, void *arg)
 {
 	struct renaming *renaming = arg;
+	const struct upload_rename *request = renaming->request;
 	SCOPED(file_release) struct file file = {0};
 	int64_t now = clock_now();
 	bool below = false;
 	int r;
 
 	renaming->replaced = 0;
-	r = shown_named(conn, renaming->request->from, renaming->request->name, &file);
-	if (!r && file.num != renaming->request->num)
+	r = shown_named(conn, request->from, request->name, &file);
+	if (!r && file.num != request->num)
 		r = REFUSED_NOT_FOUND;
 	if (!r)
-		r = shown_folder(conn, renaming->request->to);
+		r = shown_folder(conn, request->to);
 	if (!r && file_is_folder(&file))
-		r = is_below(conn, renaming->request->to, file.num, &below);
+		r = is_below(conn, request->to, file.num, &below);
 	if (r)
 		return r;
 	if (below)
 		return REFUSED_INVALID;
-	if (renaming->request->from == renaming->request->to &&
-	    strcmp(renaming->request->name, renaming->request->new_name) == 0)
+	if (request->from == request->to &&
+	    strcmp(request->name, request->new_name) == 0)
 		return 0;
 	r = make_way(conn, renaming, &file, now);
-	return r ? r : move(conn, renaming, &file, now);
+	return r ? r : move(conn, request, &file, now);
 }
 
 int uploads_rename(struct uploads *uploads, const struct upload_rename *request,

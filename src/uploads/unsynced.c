@@ -74,20 +74,14 @@ struct blob *unsynced_take(struct unsynced *unsynced, uint64_t num)
 	return NULL;
 }
 
-static int read_row(struct uploads *uploads, uint64_t num, struct file *file)
-{
-	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
-
-	return catalog_file(conn, num, file);
-}
-
 static bool settle(struct uploads *uploads, const struct unsynced_place *place)
 {
 	SCOPED(file_release) struct file file = {0};
 
 	if (!blob_sync(place->blob))
 		return true;
-	return blob_is_lost(place->blob) && read_row(uploads, place->num, &file) == 0 &&
+	return blob_is_lost(place->blob) &&
+	       uploads_stat(uploads, place->num, &file) == 0 &&
 	       mark_broken(uploads, &file, "its bytes could not be synced") >= 0;
 }
 

@@ -221,15 +221,12 @@ int check_room(struct uploads *uploads, uint64_t size)
 
 static int find_row(struct uploads *uploads, struct upload_id id, struct file *file)
 {
-	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
-	int r = catalog_file_with_id(conn, id, file);
+	int r = uploads_stat_id(uploads, id, file);
 
-	if (r)
+	if (r || !file->broken)
 		return r;
-	r = file->broken ? REFUSED_GONE : final_reach(conn, file);
-	if (r)
-		file_release(file);
-	return r;
+	file_release(file);
+	return REFUSED_GONE;
 }
 
 int uploads_find(struct uploads *uploads, struct upload_id id, struct file *file)

@@ -42,6 +42,14 @@ static void pass(int64_t seconds)
 	ck_assert_int_eq(uploads_expire(engine), 0);
 }
 
+static void expect_expiry(struct upload_id id, int64_t seconds)
+{
+	struct file found = engine_find(id);
+
+	ck_assert_int_eq(found.expires, now + seconds * CLOCK_SECOND);
+	file_release(&found);
+}
+
 START_TEST(an_idle_upload_expires_is_remembered_and_then_forgotten)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 100), found;
@@ -64,14 +72,12 @@ END_TEST
 
 START_TEST(activity_pushes_the_expiry_forward)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", 100), found;
+	struct file file = engine_create(FILE_PLAIN, "x", 100);
 
 	pass(60);
 	engine_append(file.id, 0, "a", 1);
 	pass(60);
-	found = engine_find(file.id);
-	ck_assert_int_eq(found.expires, now + 40 * CLOCK_SECOND);
-	file_release(&found);
+	expect_expiry(file.id, 40);
 	file_release(&file);
 }
 END_TEST
@@ -103,9 +109,7 @@ START_TEST(a_final_lives_as_long_as_its_parts_are_active)
 	pass(60);
 	engine_append(part.id, 0, "a", 1);
 	pass(60);
-	found = engine_find(final.id);
-	ck_assert_int_eq(found.expires, now + 40 * CLOCK_SECOND);
-	file_release(&found);
+	expect_expiry(final.id, 40);
 	engine_append(part.id, 1, "bc", 2);
 	engine_expect(final.num, "abc", 3);
 	file_release(&part);
