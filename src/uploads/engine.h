@@ -67,6 +67,7 @@ struct live {
 	bool stopping;	    /* the holder was told to stop... */
 	int64_t stopped_at; /* ...then (monotonic)... */
 	bool urged;	    /* ...and once more */
+	bool unwanted;	    /* what it still receives */
 	void (*stop)(void *arg);
 	void *arg;
 };
@@ -76,7 +77,10 @@ struct live {
  * did not stop in time, or the engine is stopping). */
 MUST_CHECK int live_claim(struct uploads *uploads, struct upload_id id,
 			  void (*stop)(void *arg), void *arg, struct live **live);
-/* The same, without stopping or waiting. Refusals: BUSY. */
+/* The same for who ends the upload: whoever has it takes in nothing more. */
+MUST_CHECK int live_claim_to_end(struct uploads *uploads, struct upload_id id,
+				 struct live **live);
+/* The same as live_claim() without stopping or waiting. Refusals: BUSY. */
 MUST_CHECK int live_try_claim(struct uploads *uploads, struct upload_id id,
 			      struct live **live);
 /* Gives the right back; `stop` is not called after this has begun. */
@@ -86,7 +90,7 @@ struct live *live_release(struct uploads *uploads, struct live *live);
 MUST_CHECK int live_settle(struct uploads *uploads, struct upload_id id);
 /* Whether somebody has the right now, or waits for it. */
 bool live_is_held(struct uploads *uploads, struct upload_id id);
-/* Whether the holder was told to stop, and had its time to. */
+/* Whether the holder was told to stop, and its time for that is over, if it had any. */
 bool live_must_end(struct live *live);
 
 /* ---- place.c: names and folders, inside a transaction ---- */

@@ -7,6 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
+enum stop_for {
+	STOP_FOR_ANOTHER, /* who goes on behind what has come */
+	STOP_FOR_THE_END, /* of the upload, so what still comes is not wanted */
+};
+
 static struct live **bucket_of(struct uploads *uploads, struct upload_id id)
 {
 	uint64_t hash;
@@ -83,10 +88,11 @@ static void live_put(struct uploads *uploads, struct live *live)
 
 /* Tells the holder to stop, and once more when its time for that is over. live->mutex
  * is held, so the holder still exists. */
-static void live_stop_holder(struct live *live)
+static void live_stop_holder(struct live *live, enum stop_for why)
 {
 	int64_t now = clock_monotonic();
 
+	live->unwanted |= why == STOP_FOR_THE_END;
 	if (!live->claimed ||
 	    (live->stopping && (live->urged || now - live->stopped_at < STOPPING_TIME)))
 		return;
@@ -99,14 +105,14 @@ static void live_stop_holder(struct live *live)
 }
 
 /* Waits until nobody has the claim. live->mutex is held. */
-static int live_wait(struct live *live)
+static int live_wait(struct live *live, enum stop_for why)
 {
 	int64_t end = clock_monotonic() + TAKEOVER_TIME, left;
 
 	while (live->claimed && (left = end - clock_monotonic()) > 0) {
 		struct timespec deadline;
 
-		live_stop_holder(live);
+		live_stop_holder(live, why);
 		deadline = clock_deadline(left < STOPPING_TIME ? left : STOPPING_TIME);
 		pthread_cond_clockwait(&live->released, &live->mutex, CLOCK_MONOTONIC,
 				       &deadline);
@@ -117,36 +123,48 @@ static int live_wait(struct live *live)
 static void live_hold(struct live *live, void (*stop)(void *arg), void *arg)
 {
 	live->claimed = true;
-	live->stopping = live->urged = false;
+	live->stopping = live->urged = live->unwanted = false;
 	live->stop = stop;
 	live->arg = arg;
 }
 
-static int live_claim_waiting(struct live *live, void (*stop)(void *arg), void *arg)
+static int claim_waiting(struct live *live, enum stop_for why, void (*stop)(void *arg),
+			 void *arg)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&live->mutex);
-	int r = live_wait(live);
+	int r = live_wait(live, why);
 
 	if (!r)
 		live_hold(live, stop, arg);
 	return r;
 }
 
-int live_claim(struct uploads *uploads, struct upload_id id, void (*stop)(void *arg),
-	       void *arg, struct live **out)
+static int claim(struct uploads *uploads, struct upload_id id, enum stop_for why,
+		 void (*stop)(void *arg), void *arg, struct live **out)
 {
 	struct live *live;
 	int r = live_get(uploads, id, true, &live);
 
 	if (r)
 		return r;
-	r = live_claim_waiting(live, stop, arg);
+	r = claim_waiting(live, why, stop, arg);
 	if (r) {
 		live_put(uploads, live);
 		return r;
 	}
 	*out = live;
 	return 0;
+}
+
+int live_claim(struct uploads *uploads, struct upload_id id, void (*stop)(void *arg),
+	       void *arg, struct live **live)
+{
+	return claim(uploads, id, STOP_FOR_ANOTHER, stop, arg, live);
+}
+
+int live_claim_to_end(struct uploads *uploads, struct upload_id id, struct live **live)
+{
+	return claim(uploads, id, STOP_FOR_THE_END, NULL, NULL, live);
 }
 
 int live_try_claim(struct uploads *uploads, struct upload_id id, struct live **out)
@@ -189,7 +207,7 @@ int live_settle(struct uploads *uploads, struct upload_id id)
 	if (r || !live)
 		return r;
 	pthread_mutex_lock(&live->mutex);
-	r = live_wait(live);
+	r = live_wait(live, STOP_FOR_ANOTHER);
 	pthread_mutex_unlock(&live->mutex);
 	live_put(uploads, live);
 	return r;
@@ -206,7 +224,9 @@ bool live_must_end(struct live *live)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&live->mutex);
 
-	return live->stopping && clock_monotonic() - live->stopped_at >= STOPPING_TIME;
+	return live->stopping &&
+	       (live->unwanted ||
+		clock_monotonic() - live->stopped_at >= STOPPING_TIME);
 }
 
 /* Whether any is left. */
@@ -219,7 +239,7 @@ static bool stop_holders(struct uploads *uploads)
 	for (int i = 0; i < LIVE_BUCKETS; i++)
 		for (struct live *live = uploads->live[i]; live; live = live->next) {
 			pthread_mutex_lock(&live->mutex);
-			live_stop_holder(live);
+			live_stop_holder(live, STOP_FOR_ANOTHER);
 			claimed |= live->claimed;
 			pthread_mutex_unlock(&live->mutex);
 		}

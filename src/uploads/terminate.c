@@ -116,7 +116,7 @@ static int remove_claimed(struct uploads *uploads, struct live *live, int64_t ex
 static int terminate(struct uploads *uploads, struct upload_id id, struct file *file)
 {
 	struct live *live;
-	int r = live_claim(uploads, id, NULL, NULL, &live);
+	int r = live_claim_to_end(uploads, id, &live);
 
 	return r ? r : remove_claimed(uploads, live, 0, file);
 }
