@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from .report import Result
-from .servers import Tusfs, fill_catalog
+from .servers import Tusfs, fill_catalog, make_old
 
 
 def drop_caches():
@@ -81,9 +81,10 @@ def write_noise(path, mib):
 class Reads:
     """A finished file of one piece, cached, by all the ways in which programs read."""
 
-    def __init__(self, mib, random_ms):
+    def __init__(self, mib, random_ms, turns):
         self.mib = mib
         self.random_ms = random_ms  # how long each reads at random
+        self.turns = turns  # of the other ways to read, in each round
 
     def run(self, tools, count):
         if not tools.mount:
@@ -100,10 +101,10 @@ class Reads:
     def compare(self, tools, places, count):
         work = f"a file of {self.mib} MiB in the mount, cached"
         for measure, goal, times, function in (
-                ("dd bs=128K", 0.95, 9, lambda p: self.by_dd(p, "128K")),
-                ("dd bs=1M", 0.95, 9, lambda p: self.by_dd(p, "1M")),
-                ("cat", 0.95, 9, lambda p: self.mib / seconds_of("sh", "-c", 'cat "$0" | cat', p)),
-                ("mmap", 0.95, 9, lambda p: tools.run("bench_files", "map", p)["rate"]),
+                ("dd bs=128K", 0.95, self.turns, lambda p: self.by_dd(p, "128K")),
+                ("dd bs=1M", 0.95, self.turns, lambda p: self.by_dd(p, "1M")),
+                ("cat", 0.95, self.turns, lambda p: self.mib / seconds_of("sh", "-c", 'cat "$0" | cat', p)),
+                ("mmap", 0.95, self.turns, lambda p: tools.run("bench_files", "map", p)["rate"]),
                 ("4 KiB at random, 1 job", 0.65, 1, lambda p: self.at_random(tools, p, 1)),
                 ("4 KiB at random, 4 jobs", 0.9, 1, lambda p: self.at_random(tools, p, 4))):
             seen = in_turns(count, places, function, read_again, times)
@@ -132,6 +133,7 @@ class Segments:
                 write_noise(native, self.mib)
                 self.concatenate(tusfs, native)
                 if compact == "always":
+                    make_old(tusfs)
                     self.await_one_blob(tusfs)
                 tusfs.settle()
                 places = {"mount": os.path.join(tusfs.mountpoint, "complete", "final.bin"),

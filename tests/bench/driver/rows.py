@@ -94,7 +94,7 @@ class Requests:
     def measure(self, tools, server):
         # A peer is given less to do, so that its turn does not last much longer.
         share = 1 if isinstance(server, Tusfs) else 8
-        requests = max(self.connections * 4, self.requests // share)
+        requests = max(self.connections * 2, self.requests // share)
         before = server.syncs() if isinstance(server, Tusfs) else 0
         seen = tools.run("bench_requests", server.address(), self.work, self.connections,
                          requests)
@@ -153,7 +153,7 @@ class Finals:
 class Crowd:
     """Connections that idle, or upload slowly."""
 
-    def __init__(self, slow, pieces=10):
+    def __init__(self, slow, pieces):
         self.slow = slow
         self.pieces = pieces
 
@@ -180,7 +180,8 @@ class Crowd:
                                 self.pieces)
             crowd.stdout.readline()
             if tools.mount and not goal:
-                looks = self.pieces * 17  # 25 a second: they end before the uploads do
+                # 25 a second: they end before the uploads do
+                looks = (self.pieces - 1) * 17
                 listed = tools.run("bench_files", "list",
                                    os.path.join(tusfs.mountpoint, "complete"), looks)
                 yield Result(work, "ls in the mount, p99 in ms", ("at most", 10),
@@ -252,17 +253,19 @@ class Catalog:
 
 
 class SlowDisk:
-    """fdatasync takes 200 ms, while 20 uploads are written and synced each second: who
-    does not write must not wait, and another upload only for its own syncs and one that
-    runs already."""
+    """fdatasync takes 200 ms, while uploads are written and synced each second: who does
+    not write must not wait, and another upload only for its own syncs and one that runs
+    already."""
 
-    def __init__(self, seconds):
+    def __init__(self, writers, seconds):
+        self.writers = writers
         self.seconds = seconds  # of writing, longer than the looks take
 
     def run(self, tools, _count):
         with Tusfs(tools, slow_sync=200) as tusfs:
             quiet = self.looks(tools, tusfs)
-            writers = tools.start("bench_crowd", tusfs.port, "slow", 20, 65536, self.seconds)
+            writers = tools.start("bench_crowd", tusfs.port, "slow", self.writers, 65536,
+                                  self.seconds)
             writers.stdout.readline()
             busy = self.looks(tools, tusfs)
             if writers.poll() is not None:
@@ -290,8 +293,8 @@ class SlowDisk:
 
 def all_rows(quick):
     """Every row by a short name. A quick run has the same rows with less work in each."""
-    big, small = (128, 16) if quick else (4096, 256)
-    uploads, durable, heads = (1600, 1200, 8000) if quick else (40000, 20000, 100000)
+    big, small = (128, 8) if quick else (4096, 256)
+    uploads, durable, heads = (1000, 800, 6000) if quick else (40000, 20000, 100000)
     one = 128 if quick else 1024
     never = ("--sync=never",)
     return {
@@ -317,12 +320,13 @@ def all_rows(quick):
         "head": Requests("HEAD, 16 connections", "head", 16, heads, 35),
         "head-local": Requests("HEAD, 16 connections, Unix sockets", "head", 16, heads, 35,
                                local=True),
-        "finals": Finals(64, 2) if quick else Finals(2048, 5),
-        "crowd": Crowd(1000 if quick else slow_uploads_possible(), pieces=2 if quick else 25),
-        "slow-disk": SlowDisk(9 if quick else 12),
+        "finals": Finals(4, 1) if quick else Finals(2048, 5),
+        "crowd": Crowd(1000 if quick else slow_uploads_possible(),
+                       pieces=3 if quick else 26),
+        "slow-disk": SlowDisk(8, 7) if quick else SlowDisk(20, 12),
         "catalog": Catalog((20000,) if quick else (1000000, 5000000), heads // 10),
-        "reads": Reads(128, 300) if quick else Reads(1024, 3000),
-        "segments": Segments(64 if quick else 1024),
+        "reads": Reads(64, 100, turns=5) if quick else Reads(1024, 3000, turns=9),
+        "segments": Segments(32 if quick else 1024),
         "names": Names(2000 if quick else 100000),
         "events": Events(300 if quick else 10000),
     }

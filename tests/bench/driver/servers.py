@@ -99,13 +99,16 @@ class Server:
                 return self
         raise RuntimeError(f"{self.name} did not start")
 
-    def stop(self):
+    def end(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(60)
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
@@ -132,7 +135,7 @@ class Server:
         before, now = None, self.cpu()
         until = time.monotonic() + 30
         while now != before and time.monotonic() < until:
-            time.sleep(0.1)
+            time.sleep(0.05)
             before, now = now, self.cpu()
         fd = os.open(self.folder, os.O_RDONLY)
         with contextlib.suppress(OSError):
@@ -221,8 +224,15 @@ def fill_catalog(tools, tusfs, count, each=1000, expired=0):
     """Gives a server that does not run a catalog of `count` finished uploads, of which some
     have expired."""
     tusfs.start()
-    tusfs.process.terminate()
-    tusfs.process.wait(60)
-    tusfs.process.stderr.close()
+    tusfs.end()
     subprocess.run([tools.bench("bench_fill"), os.path.join(tusfs.store, "catalog.db"),
                     str(count), str(each), str(expired)], check=True)
+
+
+def make_old(tusfs):
+    """A server leaves a final as it is for its first minute; this one's are older then."""
+    tusfs.end()
+    with contextlib.closing(sqlite3.connect(os.path.join(tusfs.store, "catalog.db"))) as db:
+        db.execute("UPDATE file SET created = created - 3600000000")
+        db.commit()
+    tusfs.start()
