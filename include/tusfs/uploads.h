@@ -146,8 +146,9 @@ MUST_CHECK int uploads_settle(struct uploads *uploads, struct upload_id id,
 /* The same, but refuses with BUSY at once when there is a running writer. */
 MUST_CHECK int uploads_find_settled(struct uploads *uploads, struct upload_id id,
 				    struct file *file);
-/* Ends an upload in any state; stops a running writer. Works on a full disk too.
- * Readers that have it open read on. Refusals: NOT_FOUND, GONE, BUSY. */
+/* Ends an upload in any state; stops a running writer, which commits nothing more.
+ * Works on a full disk too. Readers that have it open read on. Refusals: NOT_FOUND,
+ * GONE, BUSY. */
 MUST_CHECK int uploads_terminate(struct uploads *uploads, struct upload_id id);
 
 /* ---- append ---- */
@@ -186,8 +187,9 @@ MUST_CHECK int upload_writer_open(struct uploads *uploads, struct upload_id id,
 				  struct upload_writer **writer);
 /* Appends. Pieces of any size; small ones are gathered. Long bodies are checkpointed.
  * Refusals: TOO_LARGE (past the length; what fits is kept when the append is not
- * checked), STOPPED (half a second after it was asked to; these bytes are not taken).
- * After any of these, or a failure, only cut and free are left. */
+ * checked), STOPPED (half a second after it was asked to, or once somebody ends the
+ * upload; these bytes are not taken). After any of these, or a failure, only cut and
+ * free are left. */
 MUST_CHECK int upload_writer_put(struct upload_writer *writer, const void *bytes,
 				 size_t size);
 /* Ends an append whose body came whole: bytes durable, then the offset, in that order;
@@ -201,8 +203,8 @@ MUST_CHECK int upload_writer_put(struct upload_writer *writer, const void *bytes
 MUST_CHECK int upload_writer_commit(struct upload_writer *writer,
 				    const struct checksum *checksum, struct file *file);
 /* Ends an append whose body broke off, was too long or could not be written: what came
- * is kept and committed, unless a checksum was promised. *file as above. Refusals:
- * GONE. */
+ * is kept and committed, unless a checksum was promised, or somebody waits to end the
+ * upload. *file as above. Refusals: GONE. */
 MUST_CHECK int upload_writer_cut(struct upload_writer *writer, struct file *file);
 /* Releases the upload; an append that was not ended is cut. Takes and returns NULL. */
 struct upload_writer *upload_writer_free(struct upload_writer *writer);

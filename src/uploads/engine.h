@@ -92,6 +92,8 @@ MUST_CHECK int live_settle(struct uploads *uploads, struct upload_id id);
 bool live_is_held(struct uploads *uploads, struct upload_id id);
 /* Whether the holder was told to stop, and its time for that is over, if it had any. */
 bool live_must_end(struct live *live);
+/* Whether somebody waits for it to end the upload. */
+bool live_is_to_end(struct live *live);
 
 /* ---- place.c: names and folders, inside a transaction ---- */
 

@@ -229,6 +229,13 @@ bool live_must_end(struct live *live)
 		clock_monotonic() - live->stopped_at >= STOPPING_TIME);
 }
 
+bool live_is_to_end(struct live *live)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&live->mutex);
+
+	return live->unwanted;
+}
+
 /* Whether any is left. */
 static bool stop_holders(struct uploads *uploads)
 {

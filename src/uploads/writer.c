@@ -361,6 +361,10 @@ int upload_writer_cut(struct upload_writer *writer, struct file *file)
 
 	if (file_is_complete(&writer->file))
 		return end(writer, &outcome, 0, file);
+	if (live_is_to_end(writer->live)) { /* to sync it would take long */
+		writer_discard(writer);
+		return end(writer, &outcome, 0, file);
+	}
 	if (!writer->file.small && (writer->failed || writer_flush(writer))) {
 		writer->failed = true; /* logged; what was written before is kept */
 		writer->buffered = 0;

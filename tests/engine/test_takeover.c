@@ -146,6 +146,7 @@ START_TEST(a_termination_stops_the_writer_at_once)
 	slow_start(&slow, file.id);
 	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
 	slow_end(&slow);
+	ck_assert_uint_eq(slow.kept, 0); /* nor did it wait for the disk */
 	ck_assert_int_eq(uploads_find(engine, file.id, &now), REFUSED_GONE);
 	file_release(&file);
 }
