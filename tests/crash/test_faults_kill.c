@@ -70,23 +70,6 @@ static const struct faulty_mode sync_fails = {"a sync that fails", FAULTY_SYNC,
 
 #define HALF 100000
 
-static int append_half(const struct file *file, const uint8_t *bytes)
-{
-	struct upload_append append = {.offset = HALF};
-	struct upload_writer *writer;
-	struct file after = {0};
-	int r = upload_writer_open(engine, file->id, &append, &writer);
-
-	if (r)
-		return r;
-	r = upload_writer_put(writer, bytes + HALF, HALF / 2);
-	if (!r)
-		r = upload_writer_commit(writer, NULL, &after);
-	upload_writer_free(writer);
-	file_release(&after);
-	return r;
-}
-
 /* In a child: an append with a sync that fails, the begin of another one, which cuts
  * off what the first has left, and a kill. Whether it came to the fault. */
 static bool fail_and_die(const struct file *file, const uint8_t *bytes, int nth)
@@ -103,7 +86,7 @@ static bool fail_and_die(const struct file *file, const uint8_t *bytes, int nth)
 
 		engine_open();
 		faulty_arm(&sync_fails, nth);
-		r = append_half(file, bytes);
+		r = engine_try_append(file->id, HALF, bytes + HALF, HALF / 2);
 		fired = faulty_disarm();
 		if (r < 0 && upload_writer_open(engine, file->id, &append, &writer))
 			_exit(2);

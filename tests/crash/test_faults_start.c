@@ -29,8 +29,6 @@
 /* Calls in a row that fail one by one, at the beginning and around the repair. */
 #define FEW  30
 #define MANY 120
-/* Where journal.c keeps the machine's boot id. */
-#define BOOT_ID_AT 16
 
 static const struct faulty_mode modes[] = {
 	{"no memory", FAULTY_MEMORY, FAULTY_ONCE, ENOMEM, false},
@@ -258,17 +256,6 @@ static void leave_a_crash(void)
 	ck_assert(WIFSIGNALED(status));
 }
 
-/* Makes the crash one of another boot. */
-static void cut_the_power(void)
-{
-	SCOPED(scoped_free) char *path = NULL;
-	SCOPED(scoped_close) int fd = -1;
-
-	ck_assert_int_ge(asprintf(&path, "%s/writers", origin), 0);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	ck_assert_int_eq(pwrite(fd, "another!", 8, BOOT_ID_AT), 8);
-}
-
 static void shorten_blob(off_t size)
 {
 	SCOPED(scoped_free) char *path = NULL;
@@ -350,7 +337,7 @@ static void check_committed(void)
 START_TEST(a_store_that_a_power_cut_left)
 {
 	leave_a_crash();
-	cut_the_power();
+	engine_lose_power(origin);
 	fail_each(check_committed);
 }
 END_TEST
@@ -364,7 +351,7 @@ START_TEST(an_offset_that_may_have_outlived_its_bytes_goes_back)
 {
 	engine_config.sync = SYNC_FINISH;
 	leave_a_crash();
-	cut_the_power();
+	engine_lose_power(origin);
 	shorten_blob(30000);
 	fail_each(check_begun_again);
 }
@@ -380,7 +367,7 @@ static void check_damaged(void)
 START_TEST(an_offset_that_was_promised_and_outlived_its_bytes_is_damage)
 {
 	leave_a_crash();
-	cut_the_power();
+	engine_lose_power(origin);
 	shorten_blob(30000);
 	fail_each(check_damaged);
 }

@@ -5,12 +5,8 @@
 
 #include "tusfs/clock.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define BOOT_ID_AT 16 /* in STORE/writers: see journal.c */
 
@@ -44,40 +40,20 @@ static void teardown(void)
 	engine_teardown();
 }
 
-/* Runs `appends` in a child that dies then. Leaves the engine closed. */
-static void die_after(void (*appends)(const struct file *file), const struct file *file)
-{
-	int status;
-	pid_t pid;
-
-	engine_close();
-	pid = fork();
-	if (!pid) {
-		engine_open();
-		appends(file);
-		kill(getpid(), SIGKILL);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status));
-}
-
 /* And its machine with it. */
 static void lose_power(void)
 {
-	SCOPED(scoped_free) char *path = temp_dir_join("writers");
-	SCOPED(scoped_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	ck_assert_int_eq(pwrite(fd, "00000000", 8, BOOT_ID_AT), 8);
+	engine_lose_power(temp_dir_path());
 	engine_open();
 }
 
-static void bring(const struct file *file)
+static void bring(void *file)
 {
 	begin_far(file);
 }
 
 /* With a checkpoint behind the last byte. */
-static void bring_and_commit(const struct file *file)
+static void bring_and_commit(void *file)
 {
 	struct upload_writer *writer = begin_far(file);
 
@@ -86,7 +62,7 @@ static void bring_and_commit(const struct file *file)
 	expect_room(file, FAR);
 }
 
-static void bring_with_room_for_the_whole(const struct file *file)
+static void bring_with_room_for_the_whole(void *file)
 {
 	ck_assert_int_eq(put(engine_begin(file, 0), 0, END), 0);
 	expect_room(file, FAR);
@@ -96,7 +72,7 @@ START_TEST(bytes_that_are_kept_after_a_crash_have_no_room_ahead)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
 
-	die_after(bring, &file);
+	engine_die(bring, &file);
 	expect_room(&file, FAR);
 	engine_open();
 	expect_room_back(&file, END);
@@ -107,7 +83,7 @@ START_TEST(bytes_that_were_committed_before_a_crash_have_no_room_ahead)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
 
-	die_after(bring_and_commit, &file);
+	engine_die(bring_and_commit, &file);
 	expect_room(&file, FAR);
 	engine_open();
 	expect_room_back(&file, END + PIECE);
@@ -119,10 +95,10 @@ START_TEST(after_a_power_cut_no_room_is_ahead_of_the_offset)
 	struct file file = engine_create(FILE_PLAIN, "x", FAR);
 	struct file other = engine_create(FILE_PLAIN, "other", FAR);
 
-	die_after(bring_and_commit, &file);
+	engine_die(bring_and_commit, &file);
 	lose_power();
 	expect_room_back(&file, END + PIECE);
-	die_after(bring, &other);
+	engine_die(bring, &other);
 	lose_power();
 	expect_room_back(&other, 0);
 }
@@ -137,11 +113,11 @@ START_TEST(room_for_the_whole_outlives_a_crash_and_a_power_cut)
 	engine_open();
 	file = engine_create(FILE_PLAIN, "x", FAR);
 	other = engine_create(FILE_PLAIN, "other", FAR);
-	die_after(bring_with_room_for_the_whole, &file);
+	engine_die(bring_with_room_for_the_whole, &file);
 	engine_open();
 	expect_room(&file, FAR);
 	engine_expect(file.num, bytes, END);
-	die_after(bring_with_room_for_the_whole, &other);
+	engine_die(bring_with_room_for_the_whole, &other);
 	lose_power();
 	expect_room(&file, FAR);
 	expect_room(&other, FAR);

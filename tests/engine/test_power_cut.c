@@ -7,18 +7,14 @@
 
 #include "tusfs/store.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define SIZE	   3000000
-#define BOOT_ID_AT 16 /* in STORE/writers: see journal.c */
+#define SIZE 3000000
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -63,34 +59,13 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
-static void forge_boot_id(void)
-{
-	SCOPED(scoped_free) char *path = temp_dir_join("writers");
-	SCOPED(scoped_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	ck_assert_int_eq(pwrite(fd, "00000000", 8, BOOT_ID_AT), 8);
-}
-
 /* Appends in a child that ends without any order. Leaves the engine closed. */
 static void die_appending(struct upload_id id, uint64_t offset, const uint8_t *bytes,
 			  size_t size)
 {
 	struct upload_append append = {.offset = offset};
-	struct upload_writer *writer;
-	int status;
-	pid_t pid;
 
-	engine_close();
-	pid = fork();
-	if (!pid) {
-		engine_open();
-		if (upload_writer_open(engine, id, &append, &writer) ||
-		    upload_writer_put(writer, bytes, size))
-			_exit(1);
-		kill(getpid(), SIGKILL);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status));
+	engine_die_appending(id, &append, bytes, size);
 }
 
 /* The same, and its machine with it. The next start is at the level `sync`. */
@@ -99,7 +74,7 @@ static void lose_power_appending(struct upload_id id, uint64_t offset,
 				 enum sync_level sync)
 {
 	die_appending(id, offset, bytes, size);
-	forge_boot_id();
+	engine_lose_power(temp_dir_path());
 	engine_config.sync = sync;
 	engine_open();
 }
@@ -185,7 +160,7 @@ START_TEST(an_upload_without_a_blob_is_fine_at_offset_0)
 	path = engine_blob_path(files[0].num);
 	die_appending(files[0].id, 0, bytes, 1000000);
 	ck_assert_int_eq(unlink(path), 0);
-	forge_boot_id();
+	engine_lose_power(temp_dir_path());
 	engine_open();
 	for (int i = 0; i < 2; i++) {
 		now = engine_find(files[i].id);

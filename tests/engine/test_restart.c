@@ -5,11 +5,9 @@
 #include "temp_dir.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define SIZE 3000000
@@ -59,21 +57,8 @@ static void die_appending(struct upload_id id, uint64_t offset, const uint8_t *b
 				       .checked = checked,
 				       .algorithm =
 					       checked ? DIGEST_SHA1 : DIGEST_NONE};
-	struct upload_writer *writer;
-	int status;
-	pid_t pid;
 
-	engine_close();
-	pid = fork();
-	if (!pid) {
-		engine_open();
-		if (upload_writer_open(engine, id, &append, &writer) ||
-		    upload_writer_put(writer, bytes, size))
-			_exit(1);
-		kill(getpid(), SIGKILL);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status));
+	engine_die_appending(id, &append, bytes, size);
 	engine_open();
 }
 

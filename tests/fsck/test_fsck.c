@@ -11,12 +11,10 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define SIZE 100000
 
@@ -303,22 +301,7 @@ START_TEST(an_open_store_and_what_is_no_store_are_refused)
 }
 END_TEST
 
-/* In a child that dies with the store open, so that there is a log. */
-static void die_after(void (*work)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid) {
-		engine_open();
-		work();
-		kill(getpid(), SIGKILL);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status));
-}
-
-static void upload_more(void)
+static void upload_more(void *unused)
 {
 	struct file more = engine_upload(FILE_PLAIN, "more", made.bytes, SIZE);
 
@@ -329,7 +312,7 @@ START_TEST(the_log_of_a_crash_is_read_and_not_written)
 {
 	struct file more;
 
-	die_after(upload_more);
+	engine_die(upload_more, NULL);
 	expect_found("did not end in order");
 	expect_mended();
 	ck_assert_int_eq(uploads_lookup(engine, FILE_NUM_TREE, "more", &more), 0);

@@ -5,8 +5,16 @@
 #include "run.h"
 #include "temp_dir.h"
 
+#include "tusfs/scoped.h"
+
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BOOT_ID_AT 16 /* in STORE/writers: see journal.c */
 
 struct uploads *engine;
 struct uploads_config engine_config;
@@ -124,6 +132,19 @@ void engine_append(struct upload_id id, uint64_t offset, const void *bytes, size
 	engine_commit(writer, offset + size);
 }
 
+int engine_try_append(struct upload_id id, uint64_t offset, const void *bytes,
+		      size_t size)
+{
+	struct upload_append append = {.offset = offset};
+	SCOPED(scoped_upload_writer_free) struct upload_writer *writer = NULL;
+	SCOPED(file_release) struct file file = {0};
+	int r = upload_writer_open(engine, id, &append, &writer);
+
+	if (!r)
+		r = upload_writer_put(writer, bytes, size);
+	return r ? r : upload_writer_commit(writer, NULL, &file);
+}
+
 struct file engine_upload(enum file_kind kind, const char *filename, const void *bytes,
 			  size_t size)
 {
@@ -179,4 +200,56 @@ uint8_t *engine_noise(size_t size, unsigned int seed)
 		bytes[i] = (uint8_t)(state >> 56);
 	}
 	return bytes;
+}
+
+void engine_die(void (*work)(void *arg), void *arg)
+{
+	int status;
+	pid_t child;
+
+	if (engine)
+		engine_close();
+	child = fork();
+	if (!child) {
+		engine_open();
+		work(arg);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status));
+}
+
+struct last_append {
+	struct upload_id id;
+	const struct upload_append *append;
+	const void *bytes;
+	size_t size;
+};
+
+static void append_at_last(void *arg)
+{
+	const struct last_append *last = arg;
+	struct upload_writer *writer;
+
+	if (upload_writer_open(engine, last->id, last->append, &writer) ||
+	    upload_writer_put(writer, last->bytes, last->size))
+		_exit(1);
+}
+
+void engine_die_appending(struct upload_id id, const struct upload_append *append,
+			  const void *bytes, size_t size)
+{
+	struct last_append last = {id, append, bytes, size};
+
+	engine_die(append_at_last, &last);
+}
+
+void engine_lose_power(const char *store)
+{
+	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_close) int fd = -1;
+
+	ck_assert_int_ge(asprintf(&path, "%s/writers", store), 0);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, "another!", 8, BOOT_ID_AT), 8);
 }

@@ -24,10 +24,13 @@ struct file engine_create(enum file_kind kind, const char *filename, uint64_t le
 /* Creates a final of the parts. */
 struct file engine_concatenate(const char *filename, const struct upload_id *parts,
 			       size_t count);
-/* Appends at `offset` and commits; the committed state goes to *file if given. */
+/* Appends at `offset` and commits. */
 void engine_append(struct upload_id id, uint64_t offset, const void *bytes,
 		   size_t size);
-/* The same in steps: begins an append at `offset`... */
+/* The same, but may fail: what it gave. */
+int engine_try_append(struct upload_id id, uint64_t offset, const void *bytes,
+		      size_t size);
+/* An append in steps: begins an append at `offset`... */
 struct upload_writer *engine_begin(const struct file *file, uint64_t offset);
 /* ...and ends it, whole or broken off; `offset` is what the upload must have then. */
 void engine_commit(struct upload_writer *writer, uint64_t offset);
@@ -43,5 +46,14 @@ void engine_expect(uint64_t num, const void *bytes, size_t size);
 char *engine_blob_path(uint64_t num);
 /* `size` bytes that depend on `seed`; the caller frees them. */
 uint8_t *engine_noise(size_t size, unsigned int seed);
+
+/* Runs work(arg) in a child that dies then, without any order. Leaves the engine
+ * closed. */
+void engine_die(void (*work)(void *arg), void *arg);
+/* The same with an append that is neither committed nor cut. */
+void engine_die_appending(struct upload_id id, const struct upload_append *append,
+			  const void *bytes, size_t size);
+/* The machine of a store whose process died lost its power, too. */
+void engine_lose_power(const char *store);
 
 #endif
