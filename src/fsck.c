@@ -4,12 +4,13 @@
 
 #include <getopt.h>
 
-enum exit_status { /* as fsck(8) */
-		   EXIT_CLEAN = 0,
-		   EXIT_MENDED = 1,
-		   EXIT_ERRORS = 4,
-		   EXIT_FAILED = 8,
-		   EXIT_USAGE = 16,
+/* As fsck(8). */
+enum exit_status {
+	EXIT_CLEAN = 0,
+	EXIT_MENDED = 1,
+	EXIT_ERRORS = 4,
+	EXIT_FAILED = 8,
+	EXIT_USAGE = 16,
 };
 
 static const struct option names[] = {

@@ -20,8 +20,7 @@ struct setting {
 	const char *expects;  /* what an acceptable value is */
 	const char *help;     /* lines */
 	int places;
-	bool repeats; /* a list: the first value of a place replaces an earlier place's
-		       */
+	bool repeats; /* a list: a place's first value replaces an earlier place's */
 	/* False for a value that is not acceptable. NULL: --config itself. */
 	bool (*set)(struct options *options, const char *value);
 };

@@ -25,7 +25,8 @@ struct conn;
 MUST_CHECK int catalog_open(const char *path, struct catalog **catalog);
 struct catalog *catalog_close(struct catalog *catalog);
 
-/* A connection to ask on; waits while all are in use. Given back by conn_release(). */
+/* A connection to ask on; waits while all are in use, so a thread takes one at most.
+ * Given back by conn_release(). */
 struct conn *catalog_reader(struct catalog *catalog);
 void conn_release(struct conn **conn);
 
@@ -66,7 +67,7 @@ uint64_t catalog_version(struct catalog *catalog);
  * anybody; a log of over 64 MiB begins anew then. By one thread at a time. */
 MUST_CHECK int catalog_checkpoint(struct catalog *catalog);
 /* The same when it is time: when nobody has committed since the last call, or when
- * there are 256 MiB to copy. For the janitor, twice a second. */
+ * there are 128 MiB to copy. For the janitor, twice a second. */
 MUST_CHECK int catalog_tend_log(struct catalog *catalog);
 
 /* Whether the catalog has the room set aside that it needs to go on while the disk is

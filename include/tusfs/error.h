@@ -14,11 +14,11 @@ enum refusal {
 	REFUSED_NOT_FOUND = 1, /* no such upload, name or attribute */
 	REFUSED_GONE,	       /* terminated, expired or broken, and still remembered */
 	REFUSED_BUSY,	       /* the running writer did not stop in time */
-	REFUSED_STOPPED,       /* this writer was stopped by a newcomer */
+	REFUSED_STOPPED,       /* another request took the upload over or removed it */
 	REFUSED_OFFSET,	       /* not the upload's current offset */
 	REFUSED_FINAL,	       /* a final upload takes no bytes */
 	REFUSED_TOO_LARGE,     /* over the upload's length or the maximum size */
-	REFUSED_NO_SPACE,      /* the store has not as much room */
+	REFUSED_NO_SPACE,      /* the store does not have that much room */
 	REFUSED_LENGTH,	       /* a length that contradicts what is known */
 	REFUSED_CHECKSUM,      /* the bytes do not match the checksum promised */
 	REFUSED_PART,	       /* no such partial upload to concatenate */

@@ -24,12 +24,11 @@ struct file {
 	uint64_t parent; /* num of the folder it is in */
 	struct name name;
 	enum file_kind kind;
-	uint64_t arriving; /* uploads still arriving in or below it; 1 on such an upload
-			    */
+	uint64_t arriving; /* uploads that arrive in or below it; 1 on such a one */
 	bool shown;	   /* in complete/ (or, a partial upload, in partial/) */
 	/* times in microseconds since the epoch; 0 is "not" */
 	int64_t created;
-	int64_t modified; /* last byte; of a folder, last change of what complete/ shows
+	int64_t modified; /* last byte; of a folder, last change of its complete/ view
 			   */
 	int64_t changed;  /* st_ctime; of a folder, last change of either view */
 	int64_t finished; /* not 0: complete */

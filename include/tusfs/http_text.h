@@ -33,7 +33,7 @@ bool http_etag_listed(const char *list, const char *etag);
 bool http_is_token(const char *text, size_t length);
 /* Whether a comma-separated list has `token`, in either case. */
 bool http_list_has(const char *list, const char *token);
-/* The same, for a list of nothing but tokens, such as field names. */
+/* Whether a list has nothing but tokens, commas and blanks in it. */
 bool http_is_token_list(const char *list);
 
 /* Whether `text` is a media type with well-formed parameters (RFC 9110, 8.3.1). */

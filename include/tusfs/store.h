@@ -93,9 +93,8 @@ MUST_CHECK int blob_remove(struct store *store, uint64_t num);
 /* Makes the removal survive a power cut. */
 MUST_CHECK int blob_sync_removal(struct store *store, uint64_t num);
 
-/* What is in blobs/, told by store_walk(). What these return other than 0 ends the
- * walk.
- */
+/* What is in blobs/, told by store_walk(). What these return other than 0
+ * ends the walk. */
 struct store_visitor {
 	int (*blob)(void *arg, uint64_t num, uint64_t size);
 	/* What is no blob; its place is below blobs/, borrowed. */

@@ -1,8 +1,10 @@
 /* The engine: the life of an upload, behind both doors.
  *
- *     create --> receiving --(offset = length)--> complete --> gone (answers GONE for a
- * while) |  `-- expires / terminate ----------------^
+ *     create --> receiving --(offset = length)--> complete --> gone
+ *                  |  `-- expires, terminate -------------------^
  *                  `-- one writer at a time; a newcomer asks the running one to stop
+ *
+ * What is gone answers GONE for a while (tombstone_time).
  *
  * An upload is a row in the catalog and bytes in the store. Only this module changes
  * either. Bytes are durable before the row counts them (as far as `sync` says), so
@@ -29,8 +31,7 @@ struct uploads;
 
 enum sync_level {
 	SYNC_ALWAYS, /* an acknowledged offset survives a power cut */
-	SYNC_FINISH, /* a finished upload survives a power cut; any offset a crash of
-			tusfs */
+	SYNC_FINISH, /* a finished upload does; offsets survive a crash of tusfs */
 	SYNC_NEVER,  /* everything survives a crash of tusfs, nothing a power cut */
 };
 
@@ -95,7 +96,8 @@ struct uploads *uploads_close(struct uploads *uploads);
 /* Whether the last run on the store in the folder `path` ended in order, or there was
  * none. Changes nothing; for fsck. */
 MUST_CHECK int uploads_ended_in_order(const char *path, bool *ended);
-/* At most one observer at a time; NULL takes it away, once no call of it is running. */
+/* At most one observer at a time; NULL takes it away, once no call of it is running.
+ * Not from within one. */
 void uploads_observe(struct uploads *uploads, const struct uploads_observer *observer);
 /* Whether to end a change may take long, since the observer waits for somebody: perhaps
  * for one who waits for a change that is begun and not committed. */
@@ -129,8 +131,8 @@ struct upload_request {
  * A final with the same parts and metadata as one made within the last minute gives
  * that one. Refusals: TOO_LARGE (max_size), NO_SPACE, PART (unknown, not partial,
  * itself final), CHECKSUM (the metadata's `checksum` does not match a body that
- * completes it), LENGTH (more body than
- * length, or a body of an upload that is not so small). */
+ * completes it), LENGTH (more body than length, or a body of an upload that is not so
+ * small). */
 MUST_CHECK int uploads_create(struct uploads *uploads,
 			      const struct upload_request *request, struct file *file);
 
@@ -284,8 +286,8 @@ MUST_CHECK int uploads_stat_id(struct uploads *uploads, struct upload_id id,
 enum uploads_view { VIEW_COMPLETE, VIEW_INCOMING, VIEW_ALL /* by-id: every upload */ };
 
 /* Lists what a view shows in a folder (VIEW_ALL ignores it), in the order of num,
- * beginning after num `after`. Calls `entry` until it returns false. *file is borrowed
- * for the call. */
+ * beginning after num `after`. Calls `entry` until it returns false; it must not call
+ * the engine. *file is borrowed for the call. */
 MUST_CHECK int uploads_list(struct uploads *uploads, enum uploads_view view,
 			    uint64_t folder, uint64_t after,
 			    bool (*entry)(void *arg, const struct file *file),
@@ -301,7 +303,7 @@ MUST_CHECK int uploads_tree_path(struct uploads *uploads, uint64_t num, char **p
 /* rm: terminates an upload, as uploads_terminate does. *file, as it was, released by
  * the caller. Refusals: NOT_FOUND, BUSY, IS_FOLDER. */
 MUST_CHECK int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file);
-/* mkdir in complete/. Refusals: EXISTS, NOT_FOUND, NAME. */
+/* mkdir in complete/. The caller releases *file. Refusals: EXISTS, NOT_FOUND, NAME. */
 MUST_CHECK int uploads_make_folder(struct uploads *uploads, uint64_t folder,
 				   const char *name, struct file *file);
 /* rmdir in complete/. Refusals: NOT_FOUND, NOT_FOLDER, NOT_EMPTY. */

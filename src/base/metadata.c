@@ -79,7 +79,7 @@ static const char *problem_of_keys(struct metadata_pair *pairs, size_t count)
 		qsort(pairs, count, sizeof(*pairs), compare_keys);
 	for (size_t i = 1; i < count; i++)
 		if (compare_keys(&pairs[i - 1], &pairs[i]) == 0)
-			return "a key is there twice";
+			return "a key occurs twice";
 	return NULL;
 }
 

@@ -17,10 +17,11 @@
 
 /* Pages of the log. So many are copied although others commit: a page that is written
  * often is copied once for all of them, and each copy costs three syncs. */
-#define MANY_FRAMES 32768
+#define MANY_FRAMES (128 * 1024 * 1024 / PAGE_BYTES)
 /* A log that is longer begins anew once it is copied, though others commit. */
-#define LONG_FRAMES 16384
-/* So few are copied in no time, and it is tried so often to leave no more. */
+#define LONG_FRAMES (64 * 1024 * 1024 / PAGE_BYTES)
+/* What is left below this is copied in no time; so many passes are made to get there.
+ */
 #define LITTLE_FRAMES 512
 #define CATCH_UPS     4
 

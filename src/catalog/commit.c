@@ -14,9 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* SQLite's default, and what a page takes in the log. */
-#define PAGE_BYTES  4096
-#define FRAME_BYTES (PAGE_BYTES + 24)
+#define FRAME_BYTES (PAGE_BYTES + 24) /* what a page takes in the log */
 /* The room is told of every so many pages of the log: a quarter of what it sets aside.
  */
 #define FOLLOW_FRAMES (ROOM_LOG_BYTES / FRAME_BYTES / 4)

@@ -28,8 +28,8 @@ struct committer {
 /* The connection and the room stay the caller's. */
 void committer_init(struct committer *committer, struct conn *conn, struct room *room);
 void committer_release(struct committer *committer);
-/* All but a little of the log is copied: the next to commit copies the rest after that,
- * while nobody else can, so that the log begins anew. Thread-safe. */
+/* Asks the next who commits to copy the rest of the log after that, while nobody can
+ * add to it, so that it begins anew. Thread-safe. */
 void committer_renew_log(struct committer *committer);
 /* As catalog_version(). */
 uint64_t committer_version(struct committer *committer);

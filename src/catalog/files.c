@@ -273,7 +273,8 @@ int catalog_touch(struct conn *conn, uint64_t num, int64_t when, bool modified)
 
 	if (again && (conn->touched_modified || !modified))
 		return 0;
-	/* also for those of the batch who come later, and began before it */
+	/* never earlier than the transaction: a later change of this batch, which is
+	 * not written again, may have begun before it */
 	if (when < conn->began)
 		when = conn->began;
 	r = touch(conn, num, when, modified);

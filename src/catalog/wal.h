@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define PAGE_BYTES 4096 /* SQLite's default */
+
 struct wal {
 	atomic_bool lost;	 /* a sync of it failed: see mend() in commit.c */
 	pthread_mutex_t copying; /* held by whoever copies it */

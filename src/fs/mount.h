@@ -25,10 +25,8 @@ struct fs {
 	/* fixed from fs_start() on */
 	struct uploads *uploads;
 	struct fuse_session *session;
-	bool mounted;
 	bool by_helper;		     /* mounted by fusermount3 */
 	dev_t device;		     /* of the mount */
-	atomic_bool refused;	     /* the publisher was, and it was logged */
 	struct publisher *publisher; /* NULL: none */
 	struct warden *warden;	     /* NULL: there is no mount */
 	struct watcher *watcher;
@@ -38,6 +36,8 @@ struct fs {
 	struct generations generations;
 	struct passthrough passthrough;
 	struct workers workers;
+	bool mounted;		    /* until fs_stop() */
+	atomic_bool refusal_logged; /* that of the publisher */
 	/* Whether anybody but the publisher has looked into complete/ or incoming/. As
 	 * long as not, no name in them is in the kernel's caches and nobody can watch
 	 * them, so that nothing is owed. */

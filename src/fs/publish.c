@@ -82,7 +82,7 @@ static bool job_describe(struct fs *fs, struct publish_job *job, enum place plac
  * watch folders are not told, and somebody should know why. */
 static void note_refusal(struct fs *fs, const struct publish_job *job)
 {
-	if (job->result == -EACCES && !atomic_exchange(&fs->refused, true))
+	if (job->result == -EACCES && !atomic_exchange(&fs->refusal_logged, true))
 		log_warning(
 			"inotify tells of no change in %s: its files have another "
 			"owner, or a mode that does not let %u write",

@@ -140,7 +140,8 @@ static struct refusal_answer refusal_answer(enum refusal refusal)
 			"another request still writes to the upload"};
 	case REFUSED_STOPPED:
 		return (struct refusal_answer){423, "ERR_UPLOAD_INTERRUPTED",
-					       "another request took the upload over"};
+					       "another request took the upload over, "
+					       "or removed it"};
 	case REFUSED_OFFSET:
 		return (struct refusal_answer){409, "ERR_MISMATCHED_OFFSET",
 					       "Upload-Offset is not the offset of the "
@@ -153,8 +154,8 @@ static struct refusal_answer refusal_answer(enum refusal refusal)
 			413, "ERR_UPLOAD_SIZE_EXCEEDED",
 			"more bytes than the upload or the server takes"};
 	case REFUSED_NO_SPACE:
-		return (struct refusal_answer){507, "ERR_NO_SPACE",
-					       "the server has not as much room"};
+		return (struct refusal_answer){
+			507, "ERR_NO_SPACE", "the server does not have that much room"};
 	case REFUSED_LENGTH:
 		return (struct refusal_answer){
 			400, "ERR_INVALID_UPLOAD_LENGTH",

@@ -15,9 +15,8 @@ struct connection {
 	int fd;
 	struct peer *peer;
 	bool peek_moves;  /* MSG_PEEK begins where the last one ended */
-	size_t answered;  /* so many bytes of answered requests are still in the socket
-			   */
-	size_t looked;	  /* and so many behind them were looked at */
+	size_t answered;  /* bytes of answered requests that are still in the socket */
+	size_t looked;	  /* bytes behind them that were looked at */
 	struct job *job;  /* which the clerk has, or whose answer is to be sent */
 	bool more;	  /* there may be more to read than was looked at */
 	bool ended;	  /* the client sends no more */

@@ -1,5 +1,5 @@
 /* What the files of the engine share. Order of locks: `uploads` -> `live`; the catalog
- * and the store are never called with either held. */
+ * and the store are never called with either held. All other mutexes are leaves. */
 #ifndef TUSFS_UPLOADS_ENGINE_H
 #define TUSFS_UPLOADS_ENGINE_H
 
@@ -282,8 +282,7 @@ MUST_CHECK int run_idle(int (*work)(void *arg), void *arg, void (*look)(void *ar
 MUST_CHECK int compact_all(struct uploads *uploads, const atomic_bool *stop,
 			   bool *later);
 
-/* ---- journal.c: what running writers have written, for after a crash of the process
- * ---- */
+/* ---- journal.c: what running writers have written, for after a crash ---- */
 
 struct journal_entry {
 	uint64_t num;

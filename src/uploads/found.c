@@ -9,7 +9,7 @@
 
 #define PLACES 4096
 /* Others are not kept, so that it is all below 6 MiB. */
-#define METADATA_MAX 512
+#define KEPT_TEXT_MAX 512
 
 struct found {
 	pthread_mutex_t mutex;
@@ -62,7 +62,7 @@ bool found_get(struct found *found, struct upload_id id, uint64_t version,
 
 static bool is_too_long(const char *text)
 {
-	return text && strlen(text) > METADATA_MAX;
+	return text && strlen(text) > KEPT_TEXT_MAX;
 }
 
 void found_put(struct found *found, uint64_t version, const struct file *file)

@@ -12,7 +12,7 @@
 
 #define PLACES 1024
 /* Others are not kept, so that it is all below 3 MiB. */
-#define METADATA_MAX 2048
+#define KEPT_TEXT_MAX 2048
 
 struct recent {
 	pthread_mutex_t mutex;
@@ -64,7 +64,7 @@ void recent_put(struct recent *recent, const struct file *file)
 	SCOPED(file_release) struct file copy = {0};
 
 	/* a batch that is done again gives another number: the first must not stay */
-	if ((file->metadata && strlen(file->metadata) > METADATA_MAX) ||
+	if ((file->metadata && strlen(file->metadata) > KEPT_TEXT_MAX) ||
 	    file_copy(file, &copy))
 		recent_drop(recent, file->id);
 	else

@@ -126,7 +126,7 @@ static bool allocate_far(struct upload_writer *writer, uint64_t need)
 	return false;
 }
 
-/* Who only says that he sends a lot takes little from others. */
+/* It grows with what has come, so that who merely announces a lot takes little. */
 static void allocate_near(struct upload_writer *writer, uint64_t need)
 {
 	uint64_t came = least(need - writer->start, NEAR_BYTES);

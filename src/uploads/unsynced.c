@@ -1,7 +1,6 @@
-/* Blobs that stay open between two appends with SYNC_FINISH. What the kernel fails to
- * write out in the meantime is told to who has the file open, and to nobody once it has
- * forgotten the file (fsync(2), NOTES): the sync that finishes the upload would say
- * that all is well. */
+/* Blobs that stay open between two appends with SYNC_FINISH. The kernel reports a write
+ * that failed later only to a descriptor that was open then (fsync(2), NOTES): without
+ * one, the sync that finishes the upload would say that all is well. */
 #include "engine.h"
 
 #include "tusfs/log.h"

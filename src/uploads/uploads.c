@@ -13,7 +13,7 @@
 /* With so much more than is needed, the disk is asked again only after that time. */
 #define ROOM_PLENTY (UINT64_C(1024) * 1024 * 1024)
 #define ROOM_TIME   (CLOCK_SECOND / 100)
-/* Of uploads that have many, which are open. */
+/* How many parts of uploads that have many may be open at a time, at most. */
 #define PARTS_MAX 16384
 
 /* A new catalog is only for a store that never had one. Refusals: GONE. */

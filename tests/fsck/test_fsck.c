@@ -348,7 +348,7 @@ START_TEST(an_unfinished_upload_goes_back_to_what_is_there)
 	struct file now;
 
 	resize_blob(made.arriving.num, 40000);
-	expect_found("\"arriving\" has less bytes in its blob");
+	expect_found("\"arriving\" has fewer bytes in its blob");
 	expect_mended();
 	now = engine_find(made.arriving.id);
 	ck_assert_uint_eq(now.offset, 40000);

@@ -60,8 +60,8 @@ START_TEST(malformed_pairs_are_refused_with_the_reason)
 		{"a YQ== YQ==", "a value is not base64"},
 		{"a Y-_=", "a value is not base64"},
 		{"a hello.txt", "a value is not base64"},
-		{"a YQ==,a", "a key is there twice"},
-		{"a,b,c,d,b", "a key is there twice"},
+		{"a YQ==,a", "a key occurs twice"},
+		{"a,b,c,d,b", "a key occurs twice"},
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -97,7 +97,7 @@ START_TEST(the_largest_header_is_checked_for_twins_in_no_time)
 
 	ck_assert_ptr_null(problem_with(text));
 	strcpy(text + length, ",k0");
-	ck_assert_str_eq(problem_with(text), "a key is there twice");
+	ck_assert_str_eq(problem_with(text), "a key occurs twice");
 }
 END_TEST
 
