@@ -194,6 +194,12 @@ MUST_CHECK int upload_writer_open(struct uploads *uploads, struct upload_id id,
  * free are left. */
 MUST_CHECK int upload_writer_put(struct upload_writer *writer, const void *bytes,
 				 size_t size);
+/* How long to wait for more bytes, in milliseconds, before upload_writer_idle() is
+ * called; below 0: for ever. */
+int upload_writer_patience(const struct upload_writer *writer);
+/* Nothing has come for that long: commits what has, so that readers see it. Fails as
+ * upload_writer_put() does. */
+MUST_CHECK int upload_writer_idle(struct upload_writer *writer);
 /* Ends an append whose body came whole: bytes durable, then the offset, in that order;
  * the upload becomes complete when the offset reaches the length. `checksum` is what
  * was promised, or NULL; one that was not promised is verified all the same, but what a

@@ -80,7 +80,7 @@ static int set_durable(struct committer *committer, bool durable)
 /* After a sync of the log that failed, parts of it may be missing on disk, and a later
  * sync would not tell: a power cut would then take what is committed behind them. So
  * all of it goes into the catalog's file, which is synced, before anything else is
- * committed; and before the failure is told, for what could not be synced is in the log
+ * committed; and before the failure of a commit is told, for it can be in the log
  * still, and would count after a crash. */
 static int mend(struct committer *committer)
 {
@@ -109,6 +109,14 @@ static int begin(struct committer *committer, bool durable)
 	return r ? r : run(committer->conn, STMT_BEGIN);
 }
 
+/* Whether a commit that failed with `code` may be in the log all the same, whole: it
+ * was not synced, or what is left to do after that has failed, such as to make the
+ * log's index longer. */
+static bool may_count(int code)
+{
+	return code != SQLITE_BUSY && code != SQLITE_FULL;
+}
+
 static int commit(struct committer *committer)
 {
 	struct conn *conn = committer->conn;
@@ -119,7 +127,7 @@ static int commit(struct committer *committer)
 	r = run(conn, STMT_COMMIT);
 	atomic_fetch_add(&committer->commits, 1);
 	fault_point("committed");
-	if (r && sqlite3_extended_errcode(conn->db) == SQLITE_IOERR_FSYNC) {
+	if (r && may_count(sqlite3_errcode(conn->db))) {
 		atomic_store(&committer->wal.lost, true);
 		committer->unmended = false; /* not tried yet */
 	}

@@ -48,14 +48,18 @@ static unsigned int number_of(struct wal *wal)
 	return wal->number;
 }
 
-/* What was copied of the log of that number, if it has not begun anew since. It can be
- * more than is known of: note_frames() comes a moment after its commit. */
-static void note_copied(struct wal *wal, unsigned int number, int copied)
+/* What was found and copied of the log of that number, if it has not begun anew since.
+ * It can be more than is known of: note_frames() comes a moment after its commit, and
+ * not at all for what an earlier run has left. */
+static void note_copied(struct wal *wal, unsigned int number, int frames, int copied)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&wal->mutex);
 
-	if (number == wal->number)
-		wal->copied = copied;
+	if (number != wal->number)
+		return;
+	wal->copied = copied;
+	if (frames > wal->frames)
+		wal->frames = frames;
 }
 
 /* Whether there is nothing to copy. SQLite before 3.51.3 must not be asked then
@@ -88,6 +92,6 @@ int wal_copy(struct wal *wal, struct conn *conn, int mode)
 		copied = wal_progress(wal).frames; /* SQLite says 0 */
 	/* who reads keeps the log from beginning anew, but all of it may be copied */
 	if ((rc == SQLITE_OK || rc == SQLITE_BUSY) && copied >= 0)
-		note_copied(wal, number, copied);
+		note_copied(wal, number, frames, copied);
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include "body.h"
 
 #include "answer.h"
+#include "append.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -44,6 +45,30 @@ bool body_can_swallow(const struct request *request)
 
 	return !request->chunked && !request->must_close && !holds_back &&
 	       request->expected - request->taken <= SWALLOW_MAX;
+}
+
+/* What has come is not to wait, unseen, for a client that sends no more. */
+static bool use_the_pause(struct request *request)
+{
+	int r = upload_writer_idle(request->writer);
+
+	if (r)
+		append_refuse(request, r);
+	return !r;
+}
+
+/* Waits for more of the body; what peer_await_input() found. */
+static short await_more(struct request *request)
+{
+	short found;
+
+	do
+		found = peer_await_input(
+			request->peer,
+			request->writer ? upload_writer_patience(request->writer) : -1);
+	while (!found && request->writer && !peer_is_stopped(request->peer) &&
+	       use_the_pause(request));
+	return found;
 }
 
 enum came { CAME_SOME, CAME_NOTHING, CAME_END };
@@ -153,7 +178,7 @@ static bool take_or_wait(struct reading *reading)
 	else if (request->taken - before >= reading->size / FAST_PART)
 		be_patient(reading, true);
 	if (came == CAME_NOTHING && !reading->patient)
-		return peer_await_input(request->peer, -1);
+		return await_more(request);
 	return came != CAME_END;
 }
 
@@ -180,7 +205,7 @@ enum MHD_Result body_await(struct request *request)
 	if (request->expected - request->taken >= BY_HAND_MIN &&
 	    !request_answered(request))
 		return receive_by_hand(request);
-	found = peer_await_input(request->peer, -1);
+	found = await_more(request);
 	if (found && !(found & (POLLRDHUP | POLLHUP | POLLERR)))
 		return MHD_YES;
 	drain(request);

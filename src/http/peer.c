@@ -184,6 +184,11 @@ void peer_go_on(struct peer *peer)
 	atomic_store(&peer->stopped, false);
 }
 
+bool peer_is_stopped(const struct peer *peer)
+{
+	return atomic_load(&peer->stopped);
+}
+
 bool peer_is_shut(const struct peer *peer)
 {
 	return atomic_load(&peer->shut);

@@ -62,6 +62,8 @@ short peer_await_input(struct peer *peer, int timeout);
 void peer_stop_receiving(struct peer *peer);
 /* Takes that back, as far as it has not been done; nobody asks for it meanwhile. */
 void peer_go_on(struct peer *peer);
+/* Whether it was asked for, and not taken back. */
+bool peer_is_stopped(const struct peer *peer);
 /* Whether it was done, and so no other request will come. */
 bool peer_is_shut(const struct peer *peer);
 /* Makes the connection come to its end, without blocking. */

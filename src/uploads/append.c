@@ -142,7 +142,7 @@ static int store_bytes(struct upload_writer *writer, const uint8_t *bytes, size_
 /* Bytes may be seen before the append ends, unless a checksum decides about them. */
 static bool may_checkpoint(const struct upload_writer *writer)
 {
-	return writer->in_blob && !writer->append.checked &&
+	return !file_is_complete(&writer->file) && !writer->append.checked &&
 	       writer->promised.algorithm == DIGEST_NONE;
 }
 
@@ -170,7 +170,8 @@ static int checkpoint(struct upload_writer *writer)
 		return 0;
 	}
 	/* the last byte is the commit's: completing belongs at the end */
-	if (!r && (!writer->file.length_known || writer->written < writer->file.length))
+	if (!r && (!writer->file.length_known ||
+		   writer_position(writer) < writer->file.length))
 		r = writer_advance(writer, &outcome);
 	outcome_release(&outcome);
 	cost = clock_monotonic() - now;
@@ -224,4 +225,18 @@ int upload_writer_put(struct upload_writer *writer, const void *bytes, size_t si
 	if (r)
 		return r;
 	return over ? REFUSED_TOO_LARGE : 0;
+}
+
+int upload_writer_patience(const struct upload_writer *writer)
+{
+	int64_t left = writer->checkpoint - clock_monotonic();
+
+	if (!may_checkpoint(writer) || writer_position(writer) == writer->file.offset)
+		return -1;
+	return left > 0 ? (int)(left / 1000) + 1 : 0;
+}
+
+int upload_writer_idle(struct upload_writer *writer)
+{
+	return upload_writer_patience(writer) < 0 ? 0 : checkpoint(writer);
 }

@@ -9,8 +9,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
-#define LIVE_BUCKETS 1024
+#define LIVE_BUCKETS   1024
+#define READER_BUCKETS 256
 /* How long a newcomer waits for the running writer to stop, ... */
 #define TAKEOVER_TIME (5 * CLOCK_SECOND)
 /* ...which may still take what had come before: for this long. */
@@ -48,7 +50,10 @@ struct uploads {
 	/* Read-locked while the observer is called, so that it can be taken away. */
 	pthread_rwlock_t observing;
 	struct uploads_observer observer;
-	pthread_mutex_t mutex; /* protects the rest */
+	pthread_mutex_t
+		reading; /* protects readers; the catalog is asked with it held */
+	LIST_HEAD(, upload_reader) readers[READER_BUCKETS]; /* see reader.c */
+	pthread_mutex_t mutex;				    /* protects the rest */
 	struct live *live[LIVE_BUCKETS];
 	bool stopping; /* no new writers */
 };
@@ -239,6 +244,11 @@ bool upload_is_gone(struct uploads *uploads, uint64_t num);
 /* Marks an upload as damaged, with a line in the log. Returns GONE, or a failure. */
 MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
 			   const char *why);
+/* ---- reader.c ---- */
+
+/* Before an upload is removed: whoever has it open reads on, to where it has come. */
+void readers_catch_up(struct uploads *uploads, uint64_t num);
+
 /* ---- verify.c: the promised checksum of a final ---- */
 
 /* A part whose last bytes are not committed yet. */
@@ -267,6 +277,9 @@ MUST_CHECK int remove_upload(struct conn *conn, const struct file *file, int64_t
 /* Removes bytes that nothing refers to any more: of an upload whose row is gone and
  * that no final uses. */
 MUST_CHECK int drop_bytes(struct conn *conn, uint64_t blob, bool small);
+
+/* Does some of what uploads_expire() does; *more: there may be more to do. */
+MUST_CHECK int expire_some(struct uploads *uploads, bool *more);
 
 /* ---- idle.c ---- */
 

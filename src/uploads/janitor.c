@@ -108,7 +108,7 @@ static int empty_some(struct uploads *uploads, struct trash *trash)
 	return r ? r : failure;
 }
 
-/* Goes on as long as anything can be removed. */
+/* Goes on as long as anything can be removed, and does not let the log grow over it. */
 static int empty_trash(struct uploads *uploads)
 {
 	struct trash trash;
@@ -123,6 +123,8 @@ static int empty_trash(struct uploads *uploads)
 		more = trash.count == TRASH_BATCH;
 		after = trash.blobs[trash.count - 1];
 		emptied = empty_some(uploads, &trash);
+		if (!emptied)
+			emptied = catalog_tend_log(uploads->catalog);
 		if (emptied)
 			r = emptied;
 	} while (more && trash.count);
@@ -136,13 +138,13 @@ int uploads_clean(struct uploads *uploads)
 	return r ? r : catalog_checkpoint(uploads->catalog);
 }
 
-/* Waits for a reason to work; false when it is time to stop. */
-static bool janitor_wait(struct janitor *janitor)
+/* Waits for a reason to work, unless there is one; false when it is time to stop. */
+static bool janitor_wait(struct janitor *janitor, bool more)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&janitor->mutex);
 	struct timespec deadline = clock_deadline(JANITOR_PERIOD);
 
-	while (!janitor->wake && !janitor->stop)
+	while (!more && !janitor->wake && !janitor->stop)
 		if (pthread_cond_clockwait(&janitor->woken, &janitor->mutex,
 					   CLOCK_MONOTONIC, &deadline) == ETIMEDOUT)
 			break;
@@ -164,15 +166,16 @@ static void *janitor_run(void *arg)
 	struct janitor *janitor = arg;
 	struct uploads *uploads = janitor->uploads;
 	int cleaned, expired;
+	bool more;
 
 	do {
 		/* space first: on a full disk nothing can expire before there is some
 		 */
 		cleaned = clean_now_and_then(uploads);
-		expired = uploads_expire(uploads);
+		expired = expire_some(uploads, &more);
 		if (cleaned || expired)
 			log_warning("clean-up is put off");
-	} while (janitor_wait(janitor));
+	} while (janitor_wait(janitor, more && !cleaned && !expired));
 	return NULL;
 }
 

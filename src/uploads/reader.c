@@ -1,5 +1,6 @@
 /* Open files. A reader holds a content; while the upload is unfinished, it asks for a
- * newer one with every read, and keeps what it has when the upload is gone. */
+ * newer one with every read, and for the last time before the upload is removed. Those
+ * that began with an unfinished one are kept in lists for that. */
 #include "engine.h"
 
 #include <errno.h>
@@ -9,31 +10,33 @@ struct upload_reader {
 	uint64_t num;
 	pthread_mutex_t mutex; /* protects content: the pointer */
 	struct content *content;
+	bool listed;
+	LIST_ENTRY(upload_reader) link; /* if it is listed */
 };
 
-int upload_reader_open(struct uploads *uploads, uint64_t num,
-		       struct upload_reader **reader)
+static void enlist(struct upload_reader *reader)
 {
-	struct upload_reader *made = calloc(1, sizeof(*made));
-	int r;
+	struct uploads *uploads = reader->uploads;
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->reading);
 
-	if (!made)
-		return failure(-ENOMEM, "open upload");
-	made->uploads = uploads;
-	made->num = num;
-	pthread_mutex_init(&made->mutex, NULL);
-	r = content_load(uploads, num, &made->content);
-	if (r)
-		upload_reader_close(made);
-	else
-		*reader = made;
-	return r;
+	reader->listed = true;
+	LIST_INSERT_HEAD(&uploads->readers[reader->num % READER_BUCKETS], reader, link);
+}
+
+static void delist(struct upload_reader *reader)
+{
+	SCOPED(scoped_unlock)
+	pthread_mutex_t *lock = scoped_lock(&reader->uploads->reading);
+
+	LIST_REMOVE(reader, link);
 }
 
 struct upload_reader *upload_reader_close(struct upload_reader *reader)
 {
 	if (!reader)
 		return NULL;
+	if (reader->listed)
+		delist(reader);
 	content_unref(reader->content);
 	pthread_mutex_destroy(&reader->mutex);
 	free(reader);
@@ -76,6 +79,40 @@ static struct content *newest(struct upload_reader *reader)
 		return STEAL(held);
 	replace(reader, newer);
 	return current(reader);
+}
+
+int upload_reader_open(struct uploads *uploads, uint64_t num,
+		       struct upload_reader **reader)
+{
+	struct upload_reader *made = calloc(1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return failure(-ENOMEM, "open upload");
+	made->uploads = uploads;
+	made->num = num;
+	pthread_mutex_init(&made->mutex, NULL);
+	r = content_load(uploads, num, &made->content);
+	if (r) {
+		upload_reader_close(made);
+		return r;
+	}
+	if (!made->content->complete) {
+		enlist(made);
+		content_unref(newest(made)); /* it may have grown before that */
+	}
+	*reader = made;
+	return 0;
+}
+
+void readers_catch_up(struct uploads *uploads, uint64_t num)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&uploads->reading);
+	struct upload_reader *reader;
+
+	LIST_FOREACH(reader, &uploads->readers[num % READER_BUCKETS], link)
+	if (reader->num == num)
+		content_unref(newest(reader));
 }
 
 uint64_t upload_reader_size(struct upload_reader *reader, bool *complete)

@@ -3,6 +3,7 @@
 
 #include "tusfs/clock.h"
 
+#include <errno.h>
 #include <string.h>
 
 int drop_bytes(struct conn *conn, uint64_t blob, bool small)
@@ -91,19 +92,29 @@ static int apply_remove(struct conn *conn, void *arg)
 	return remove_upload(conn, &removal->file, clock_now());
 }
 
-/* Removes an upload that the caller has claimed; gives the claim back. */
-static int remove_claimed(struct uploads *uploads, struct live *live, int64_t expired,
-			  struct file *file)
+static int read_num(struct uploads *uploads, struct upload_id id, uint64_t *num)
 {
-	struct removal removal = {.id = live->id, .expired = expired};
-	int r;
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+	SCOPED(file_release) struct file file = {0};
+	int r = catalog_file_with_id(conn, id, &file);
 
+	*num = file.num;
+	return r;
+}
+
+/* Removes an upload that the caller has claimed. */
+static int remove_claimed(struct uploads *uploads, struct live *live, struct file *file)
+{
+	struct removal removal = {.id = live->id};
+	uint64_t num;
+	int r = read_num(uploads, live->id, &num);
+
+	if (r)
+		return r;
 	recent_drop(uploads->recent, live->id);
+	readers_catch_up(uploads, num);
 	r = catalog_commit(uploads->catalog, durable_always(uploads), apply_remove,
 			   &removal);
-	live_release(uploads, live);
-	if (!r && removal.put_off)
-		r = REFUSED_NOT_FOUND;
 	if (r) {
 		file_release(&removal.file);
 		return r;
@@ -118,7 +129,11 @@ static int terminate(struct uploads *uploads, struct upload_id id, struct file *
 	struct live *live;
 	int r = live_claim_to_end(uploads, id, &live);
 
-	return r ? r : remove_claimed(uploads, live, 0, file);
+	if (r)
+		return r;
+	r = remove_claimed(uploads, live, file);
+	live_release(uploads, live);
+	return r;
 }
 
 int uploads_terminate(struct uploads *uploads, struct upload_id id)
@@ -144,36 +159,86 @@ int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file)
 	return r == REFUSED_GONE ? REFUSED_NOT_FOUND : r;
 }
 
-static int expire_one(struct uploads *uploads, struct upload_id id, int64_t now)
+/* So many are removed in one transaction, which others wait for. */
+#define EXPIRE_BATCH 16
+
+struct expiry {
+	struct live *live; /* NULL: somebody is active on it, or ended it */
+	struct removal removal;
+	struct catalog_change change;
+};
+
+static int begin_expiry(struct uploads *uploads, uint64_t num, int64_t now,
+			struct expiry *expiry)
 {
 	SCOPED(file_release) struct file file = {0};
-	struct live *live;
-	int r = live_try_claim(uploads, id, &live);
+	int r = uploads_stat(uploads, num, &file);
 
 	if (!r)
-		r = remove_claimed(uploads, live, now, &file);
-	if (!r)
-		tell(uploads, UPLOAD_GONE, &file);
-	/* refused: somebody is active on it, or ended it */
-	return r < 0 ? r : 0;
+		r = live_try_claim(uploads, file.id, &expiry->live);
+	if (r)
+		return r < 0 ? r : 0;
+	recent_drop(uploads->recent, file.id);
+	readers_catch_up(uploads, num);
+	expiry->removal = (struct removal){.id = file.id, .expired = now};
+	expiry->change = (struct catalog_change){.apply = apply_remove,
+						 .arg = &expiry->removal,
+						 .durable = durable_always(uploads)};
+	return 0;
 }
 
-static int expire_some(struct uploads *uploads, int64_t now, const uint64_t *nums,
-		       size_t count)
+/* Whether that was the end of the upload, or put off; or a failure. */
+static int end_expiry(struct uploads *uploads, struct expiry *expiry, bool *ended)
 {
-	int r = 0;
+	const struct removal *removal = &expiry->removal;
+	int r = expiry->change.result;
 
-	for (size_t i = 0; i < count && r >= 0; i++) {
-		SCOPED(file_release) struct file file = {0};
-
-		r = uploads_stat(uploads, nums[i], &file);
-		if (!r)
-			r = expire_one(uploads, file.id, now);
-	}
+	live_release(uploads, expiry->live);
+	if (!r && !removal->put_off)
+		tell(uploads, UPLOAD_GONE, &removal->file);
+	*ended |= !r;
+	file_release(&expiry->removal.file);
 	return r < 0 ? r : 0;
 }
 
-#define EXPIRE_BATCH 100
+static void commit_expiries(struct uploads *uploads, struct expiry *all, size_t count)
+{
+	struct catalog_change *first = NULL, *last = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!all[i].live)
+			continue;
+		if (last)
+			last->next = &all[i].change;
+		else
+			first = &all[i].change;
+		last = &all[i].change;
+	}
+	if (first)
+		catalog_commit_all(uploads->catalog, first, last);
+}
+
+/* Whether any of them ended, or was put off. */
+static int expire_all(struct uploads *uploads, int64_t now, const uint64_t *nums,
+		      size_t count, bool *ended)
+{
+	SCOPED(scoped_free) struct expiry *all = calloc(EXPIRE_BATCH, sizeof(*all));
+	int r = all ? 0 : failure(-ENOMEM, "expire uploads"), last = 0;
+
+	for (size_t i = 0; i < count && !r; i++)
+		r = begin_expiry(uploads, nums[i], now, &all[i]);
+	if (all)
+		commit_expiries(uploads, all, count);
+	for (size_t i = 0; all && i < count; i++)
+		if (all[i].live) {
+			int one = end_expiry(uploads, &all[i], ended);
+
+			last = one ? one : last;
+		}
+	if (*ended)
+		janitor_wake(uploads->janitor);
+	return r ? r : last;
+}
 
 static int list_expired(struct uploads *uploads, int64_t now, uint64_t *nums,
 			size_t *count)
@@ -196,31 +261,37 @@ static int apply_forget(struct conn *conn, void *arg)
 					 &forgetting->count);
 }
 
-static int forget(struct uploads *uploads, int64_t now)
+static int forget_some(struct uploads *uploads, int64_t now, bool *more)
 {
 	struct forgetting forgetting = {now - uploads->config.tombstone_time, 0};
-	int r;
+	int r = catalog_commit(uploads->catalog, false, apply_forget, &forgetting);
 
-	do {
-		r = catalog_commit(uploads->catalog, false, apply_forget, &forgetting);
-	} while (!r && forgetting.count == EXPIRE_BATCH);
+	*more |= !r && forgetting.count == EXPIRE_BATCH;
 	return r;
+}
+
+int expire_some(struct uploads *uploads, bool *more)
+{
+	uint64_t nums[EXPIRE_BATCH];
+	int64_t now = clock_now();
+	bool ended = false;
+	size_t count;
+	int r = list_expired(uploads, now, nums, &count);
+
+	if (!r && count)
+		r = expire_all(uploads, now, nums, count, &ended);
+	/* if none ended, those are in use */
+	*more = !r && ended && count == EXPIRE_BATCH;
+	return r ? r : forget_some(uploads, now, more);
 }
 
 int uploads_expire(struct uploads *uploads)
 {
-	uint64_t nums[EXPIRE_BATCH], first = 0;
-	int64_t now = clock_now();
-	size_t count;
+	bool more;
 	int r;
 
-	do {
-		r = list_expired(uploads, now, nums, &count);
-		if (!r && count && nums[0] == first)
-			break; /* those left are in use */
-		first = count ? nums[0] : 0;
-		if (!r)
-			r = expire_some(uploads, now, nums, count);
-	} while (!r && count == EXPIRE_BATCH);
-	return r ? r : forget(uploads, now);
+	do
+		r = expire_some(uploads, &more);
+	while (!r && more);
+	return r;
 }

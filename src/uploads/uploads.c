@@ -94,6 +94,7 @@ static void release(struct uploads *uploads, bool clean)
 	store_close(uploads->store);
 	pthread_rwlock_destroy(&uploads->observing);
 	pthread_mutex_destroy(&uploads->mutex);
+	pthread_mutex_destroy(&uploads->reading);
 	free(uploads);
 }
 
@@ -134,6 +135,7 @@ int uploads_open(const char *path, const struct uploads_config *config,
 	made->keep_open = files_allowed() / 8;
 	made->keep_bytes = bytes_to_keep();
 	pthread_mutex_init(&made->mutex, NULL);
+	pthread_mutex_init(&made->reading, NULL);
 	pthread_rwlock_init(&made->observing, NULL);
 	r = store_open(path, &made->store);
 	if (!r)

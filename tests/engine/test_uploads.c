@@ -363,6 +363,63 @@ START_TEST(a_complete_large_upload_is_one_descriptor_of_just_its_size)
 }
 END_TEST
 
+/* Bytes that were committed behind what a reader last looked at. */
+START_TEST(whoever_has_a_removed_upload_open_reads_to_where_it_had_come)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(100000, 7);
+	SCOPED(scoped_free) uint8_t *found = malloc(100000);
+	const size_t sizes[] = {20, 100000}; /* in the catalog, and in a blob */
+
+	for (size_t i = 0; i < 2; i++) {
+		SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
+		struct file file = engine_create(FILE_PLAIN, "x", sizes[i]);
+		size_t came = sizes[i] / 2, got;
+
+		engine_append(file.id, 0, bytes, came / 2);
+		ck_assert_int_eq(upload_reader_open(engine, file.num, &reader), 0);
+		engine_append(file.id, came / 2, bytes + came / 2, came - came / 2);
+		ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
+		ck_assert_int_eq(upload_reader_read(reader, found, sizes[i], 0, &got),
+				 0);
+		ck_assert_uint_eq(got, came);
+		ck_assert(memcmp(found, bytes, came) == 0);
+		file_release(&file);
+	}
+}
+END_TEST
+
+static void expect_after_a_pause(uint64_t length, bool checked, uint64_t offset)
+{
+	struct upload_append append = {.checked = checked, .algorithm = DIGEST_SHA1};
+	struct file file = engine_create(FILE_PLAIN, "x", length), found;
+	struct upload_writer *writer;
+	int patience;
+
+	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
+	ck_assert_int_lt(upload_writer_patience(writer), 0); /* there is nothing */
+	ck_assert_int_eq(upload_writer_put(writer, "0123456789", 10), 0);
+	patience = upload_writer_patience(writer);
+	ck_assert_int_le(patience, 1001);
+	ck_assert_int_eq(patience < 0, checked);
+	if (patience > 0)
+		usleep((useconds_t)patience * 1000);
+	ck_assert_int_eq(upload_writer_idle(writer), 0);
+	ck_assert_int_lt(upload_writer_patience(writer), 0);
+	found = engine_find(file.id);
+	ck_assert_uint_eq(found.offset, offset);
+	file_release(&found);
+	upload_writer_free(writer);
+	file_release(&file);
+}
+
+START_TEST(what_came_before_a_pause_is_committed_unless_a_checksum_decides)
+{
+	expect_after_a_pause(100, false, 10);
+	expect_after_a_pause(100000, false, 10);
+	expect_after_a_pause(100000, true, 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
@@ -379,6 +436,8 @@ int main(void)
 		a_complete_large_upload_takes_no_late_byte,
 		a_blob_that_cannot_be_removed_does_not_keep_the_others,
 		a_terminated_upload_is_gone_but_not_under_a_reader,
+		whoever_has_a_removed_upload_open_reads_to_where_it_had_come,
+		what_came_before_a_pause_is_committed_unless_a_checksum_decides,
 		a_first_append_sees_what_happened_since_the_creation,
 		sizes_over_the_maximum_are_refused,
 		a_complete_large_upload_is_one_descriptor_of_just_its_size,

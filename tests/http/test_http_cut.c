@@ -107,6 +107,49 @@ START_TEST(a_large_body_that_breaks_off_is_kept_to_its_last_byte)
 }
 END_TEST
 
+/* Waits for some seconds until the upload has so much; nobody is stopped. */
+static void await_offset(const char *path, uint64_t offset)
+{
+	struct upload_id id;
+	struct file file = {0};
+
+	ck_assert(upload_id_parse(strrchr(path, '/') + 1, UPLOAD_ID_DIGITS, &id));
+	for (int i = 0; i < 50 && file.offset != offset; i++) {
+		file_release(&file);
+		usleep(100000);
+		ck_assert_int_eq(uploads_find(server.uploads, id, &file), 0);
+	}
+	ck_assert_uint_eq(file.offset, offset);
+	file_release(&file);
+}
+
+static void stall(uint64_t length, size_t sent)
+{
+	SCOPED(scoped_free) char *body = calloc(1, sent), *fields = NULL;
+	SCOPED(scoped_free) char *path = NULL;
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+
+	ck_assert_int_gt(asprintf(&fields, "Upload-Length: %ju\r\n", (uintmax_t)length),
+			 0);
+	path = create_upload(fields);
+	client_print(
+		fd,
+		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
+		"Upload-Offset: 0\r\nContent-Length: %ju\r\n\r\n",
+		path, (uintmax_t)length);
+	ck_assert(client_send(fd, body, sent));
+	await_offset(path, sent);
+}
+
+START_TEST(what_a_client_has_sent_is_seen_while_it_stalls)
+{
+	stall(100000000, 300000);
+	stall(100000000, 5);
+	stall(100000, 500);
+	stall(1000, 500);
+}
+END_TEST
+
 /* How much the server's socket has to have before its owner is woken. */
 static int low_water(int server_fd)
 {
@@ -263,6 +306,7 @@ int main(void)
 		a_request_whose_client_half_closes_is_answered,
 		a_large_request_whose_client_half_closes_is_answered,
 		a_large_body_that_breaks_off_is_kept_to_its_last_byte,
+		what_a_client_has_sent_is_seen_while_it_stalls,
 		a_fast_client_that_stalls_is_read_to_its_last_byte,
 		a_rst_at_any_byte_harms_nothing,
 		what_was_read_before_a_rst_is_kept,
