@@ -45,6 +45,8 @@ struct blob_fact {
 /* Tells the connection which blobs there are; what it was told before is forgotten. */
 MUST_CHECK int catalog_note_blobs(struct conn *conn, const struct blob_fact *blobs,
 				  size_t count);
+/* How many uploads have their bytes in a blob of their own, by their rows. */
+MUST_CHECK int catalog_count_blobs(struct conn *conn, uint64_t *count);
 /* Compares all rows with each other, and with the blobs noted. */
 MUST_CHECK int catalog_check_rows(struct conn *conn, catalog_found *found, void *arg);
 /* The same, and mends what is found, until nothing is; durable once it has returned.

@@ -177,6 +177,23 @@ static int note_all(struct conn *conn, sqlite3_stmt *stmt,
 	return rc == SQLITE_DONE ? 0 : conn_failure(conn, rc, "note the blobs");
 }
 
+int catalog_count_blobs(struct conn *conn, uint64_t *count)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc =
+		sqlite3_prepare_v2(conn->db,
+				   "SELECT count(*) FROM file WHERE kind IN (1, 2) AND "
+				   "small = 0 AND offset > 0",
+				   -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*count = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? 0 : conn_failure(conn, rc, "count the blobs");
+}
+
 int catalog_note_blobs(struct conn *conn, const struct blob_fact *blobs, size_t count)
 {
 	sqlite3_stmt *stmt = NULL;

@@ -2,6 +2,7 @@
  * step takes the store's lock for itself. */
 #include "tusfs/check.h"
 
+#include "tusfs/log.h"
 #include "tusfs/uploads.h"
 
 #include "state.h"
@@ -236,6 +237,26 @@ static int cut(void *arg, uint64_t num, uint64_t size)
 	return r ? r : blob_sync(blob);
 }
 
+/* A store without any of its blobs is one of which a part is not mounted, or not copied
+ * yet: to drop all rows would be no repair. Refusals: GONE. */
+static int refuse_empty(struct check *check, struct conn *conn)
+{
+	uint64_t count;
+	int r;
+
+	if (check->blobs_count)
+		return 0;
+	r = catalog_count_blobs(conn, &count);
+	if (r || count < 2)
+		return r;
+	log_error(
+		"%s has none of the %llu blobs that its catalog counts on: is it "
+		"whole? "
+		"Nothing was changed",
+		check->path, (unsigned long long)count);
+	return REFUSED_GONE;
+}
+
 static int mend_rows(struct check *check)
 {
 	SCOPED(scoped_catalog_look_close) struct conn *conn = NULL;
@@ -247,6 +268,8 @@ static int mend_rows(struct check *check)
 	r = list_blobs(check);
 	if (!r)
 		r = catalog_look_to_mend(path, &conn);
+	if (!r)
+		r = refuse_empty(check, conn);
 	if (!r)
 		r = catalog_note_blobs(conn, check->blobs, check->blobs_count);
 	return r ? r : catalog_mend_rows(conn, check_found, cut, check);

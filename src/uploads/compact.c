@@ -10,6 +10,8 @@
 
 #define COMPACT_BATCH 64
 #define COMPACT_BLOCK (1024 * 1024)
+/* After one that failed. */
+#define REST_TIME (10 * 60 * CLOCK_SECOND)
 
 /* Whether nobody writes or ends an upload just now. */
 static bool is_idle(struct uploads *uploads)
@@ -173,21 +175,26 @@ static int list(struct uploads *uploads, uint64_t after, uint64_t *nums, size_t 
 	return catalog_scattered(conn, after, nums, COMPACT_BATCH, count);
 }
 
-static int compact_now_or_later(struct uploads *uploads, uint64_t num,
-				const atomic_bool *stop, bool *later)
+static void compact_now_or_later(struct uploads *uploads, uint64_t num,
+				 const atomic_bool *stop, bool *later)
 {
 	int r;
 
 	if (is_fresh(uploads, num)) {
 		*later = true;
-		return 0;
+		return;
 	}
 	r = compact_one(uploads, num, stop);
-	if (r < 0)
-		*later = true;
-	return r == -EMFILE ? 0 : r; /* a smaller one may find descriptors */
+	if (r >= 0)
+		return;
+	*later = true;
+	if (r == -EMFILE) /* a smaller one may find descriptors */
+		return;
+	log_warning("upload %llu could not be compacted", (unsigned long long)num);
+	uploads->compact_after = clock_monotonic() + REST_TIME;
 }
 
+/* One that fails does not keep the others, and is not read again and again for it. */
 int compact_all(struct uploads *uploads, const atomic_bool *stop, bool *later)
 {
 	enum compact_mode mode = uploads->config.compact;
@@ -197,16 +204,20 @@ int compact_all(struct uploads *uploads, const atomic_bool *stop, bool *later)
 
 	if (mode == COMPACT_OFF)
 		return 0;
+	if (clock_monotonic() < uploads->compact_after) {
+		*later = true;
+		return 0;
+	}
 	do {
 		r = list(uploads, after, nums, &count);
-		for (size_t i = 0; r >= 0 && i < count && !atomic_load(stop); i++) {
+		for (size_t i = 0; !r && i < count && !atomic_load(stop); i++) {
 			if (mode == COMPACT_IDLE && !is_idle(uploads)) {
 				*later = true;
 				return 0;
 			}
 			after = nums[i];
-			r = compact_now_or_later(uploads, nums[i], stop, later);
+			compact_now_or_later(uploads, nums[i], stop, later);
 		}
-	} while (r >= 0 && count == COMPACT_BATCH && !atomic_load(stop));
-	return r < 0 ? r : 0;
+	} while (!r && count == COMPACT_BATCH && !atomic_load(stop));
+	return r;
 }

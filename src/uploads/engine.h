@@ -47,6 +47,7 @@ struct uploads {
 	_Atomic int64_t room_until; /* ...until then (monotonic) */
 	struct janitor *janitor;
 	struct hasher *hasher;
+	int64_t compact_after; /* monotonic; the hasher's own */
 	/* Read-locked while the observer is called, so that it can be taken away. */
 	pthread_rwlock_t observing;
 	struct uploads_observer observer;
@@ -332,6 +333,8 @@ struct journal *journal_close(struct journal *journal, bool clean);
 int journal_begin(struct journal *journal, uint64_t num, uint64_t from);
 void journal_written(struct journal *journal, int slot, uint64_t to);
 void journal_end(struct journal *journal, int slot);
+/* The next start is not to keep what arrived of this upload, should this one fail. */
+void journal_forget(struct journal *journal, uint64_t num);
 
 /* ---- parking.c: digests of whole files between two PATCHes ---- */
 

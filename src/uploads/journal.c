@@ -217,6 +217,13 @@ void journal_end(struct journal *journal, int slot)
 	pthread_mutex_unlock(&journal->mutex);
 }
 
+void journal_forget(struct journal *journal, uint64_t num)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (journal->page->slots[i].num == num)
+			journal->page->slots[i].to = journal->page->slots[i].from;
+}
+
 /* The page is not mapped, since that would need a file that can be written. */
 int uploads_ended_in_order(const char *path, bool *ended)
 {

@@ -4,6 +4,7 @@
 
 #include "tusfs/log.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define REPAIR_BATCH  256
@@ -44,6 +45,28 @@ static int cut_rest(struct uploads *uploads, const struct file *file)
 	return cut(uploads, file, blob);
 }
 
+struct keeping {
+	uint64_t num;
+	int64_t expires;
+};
+
+static int apply_expires(struct conn *conn, void *arg)
+{
+	const struct keeping *keeping = arg;
+
+	return catalog_set_expires(conn, keeping->num, keeping->expires);
+}
+
+/* fsck.tusfs does not know when uploads are to expire: at the time that they had. */
+static int keep_expires(struct uploads *uploads, const struct file *file)
+{
+	struct keeping keeping = {file->num, file->expires};
+
+	if (uploads->config.expire_after || !file->expires)
+		return 0;
+	return catalog_commit(uploads->catalog, false, apply_expires, &keeping);
+}
+
 static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
 {
 	SCOPED(scoped_upload_writer_free) struct upload_writer *writer = NULL;
@@ -52,6 +75,8 @@ static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
 
 	if (!r)
 		r = upload_writer_cut(writer, &adopted);
+	if (!r && !file_is_complete(&adopted))
+		r = keep_expires(uploads, file);
 	if (!r)
 		log_info("kept %llu bytes of %s that had arrived before the crash",
 			 (unsigned long long)(adopted.offset - file->offset),
@@ -60,6 +85,21 @@ static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
 	if (!r)
 		r = cut_rest(uploads, &adopted);
 	return r < 0 ? r : 0;
+}
+
+/* Nobody was promised these bytes. Those that could not be synced may be lost, and a
+ * later sync would not tell (fsync(2), NOTES): so they are not kept, now or by the next
+ * start. */
+static int adopt_or_leave(struct uploads *uploads, const struct file *file, uint64_t to)
+{
+	int r = adopt(uploads, file, to);
+
+	if (r != -EIO)
+		return r;
+	journal_forget(uploads->journal, file->num);
+	log_warning("what had arrived of %s before the crash is not kept",
+		    file->name.text);
+	return 0; /* the next append cuts them off */
 }
 
 static int repair_entry(struct uploads *uploads, const struct journal_entry *entry)
@@ -77,7 +117,8 @@ static int repair_entry(struct uploads *uploads, const struct journal_entry *ent
 		r = blob_has(uploads, entry->num, entry->to, &has);
 	if (r)
 		return r;
-	return has ? adopt(uploads, &file, entry->to) : cut_rest(uploads, &file);
+	return has ? adopt_or_leave(uploads, &file, entry->to)
+		   : cut_rest(uploads, &file);
 }
 
 /* ---- after a power cut: what the catalog counts must be in the blobs ---- */
@@ -98,7 +139,8 @@ static int start_over(struct uploads *uploads, struct file *file)
 	int r;
 
 	log_warning("%s goes back to offset 0 after a power cut", file->name.text);
-	r = catalog_commit(uploads->catalog, true, apply_start_over, file);
+	/* durable at the end of all of them: another cut before only repeats it */
+	r = catalog_commit(uploads->catalog, false, apply_start_over, file);
 	if (!r)
 		file->offset = 0;
 	return r;
@@ -155,8 +197,10 @@ static int check_all_receiving(struct uploads *uploads, enum sync_level sync)
 			r = check_receiving(uploads, sync, nums[i]);
 			after = nums[i];
 		}
+		if (!r)
+			r = catalog_tend_log(uploads->catalog);
 	} while (!r && count == REPAIR_BATCH);
-	return r;
+	return r ? r : catalog_checkpoint(uploads->catalog);
 }
 
 static int read_last_num(struct uploads *uploads, uint64_t *num)

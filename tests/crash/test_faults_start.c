@@ -39,6 +39,7 @@ static const struct faulty_mode modes[] = {
 	{"kill", FAULTY_WRITE | FAULTY_SYNC | FAULTY_NAME, FAULTY_KILL, 0, false},
 };
 
+static const struct faulty_mode *mode_now;
 static char *store;  /* what is started */
 static char *origin; /* what it is a copy of */
 static uint8_t *bytes;
@@ -212,6 +213,7 @@ static void fail_each(void (*check)(void))
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		int nth = 0, plain = count_plain(&modes[i]);
 
+		mode_now = &modes[i];
 		do {
 			copy_origin();
 			fired = start_with(&modes[i], nth);
@@ -291,12 +293,18 @@ END_TEST
 
 /* Where the machine's boot id cannot be read, a crash counts as a power cut. */
 static unsigned int without_boot_id;
+/* What had arrived is given up where the disk fails, and kept otherwise. */
+static unsigned int given_up, kept;
 
 static void check_adopted(void)
 {
 	SCOPED(file_release) struct file file = engine_find(arriving);
 
-	if (file.offset == COMMITTED)
+	if (file.offset != COMMITTED)
+		kept++;
+	else if (mode_now->error == EIO)
+		given_up++;
+	else
 		without_boot_id++;
 	expect_offset(file.offset == COMMITTED ? COMMITTED : ARRIVED);
 }
@@ -306,6 +314,8 @@ START_TEST(a_store_that_a_crash_left)
 	leave_a_crash();
 	fail_each(check_adopted);
 	ck_assert_uint_le(without_boot_id, sizeof(modes) / sizeof(modes[0]));
+	ck_assert_uint_gt(given_up, 0);
+	ck_assert_uint_gt(kept, given_up);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* A store is damaged in every way that fsck.tusfs knows: it tells, without changing
  * anything; it mends; and what was whole is served afterwards. */
 #include "tusfs/check.h"
+#include "tusfs/clock.h"
 #include "tusfs/digest.h"
 
 #include "engine.h"
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SIZE 100000
 
@@ -319,6 +321,54 @@ START_TEST(the_log_of_a_crash_is_read_and_not_written)
 	engine_expect(more.num, made.bytes, SIZE);
 	file_release(&more);
 	expect_others(NULL, NULL);
+}
+END_TEST
+
+START_TEST(a_store_without_any_blob_is_left_alone)
+{
+	SCOPED(scoped_free) char *blobs = temp_dir_join("blobs");
+	SCOPED(scoped_free) char *elsewhere = temp_dir_join("elsewhere");
+	struct check_result result;
+
+	ck_assert_int_eq(rename(blobs, elsewhere), 0);
+	ck_assert_int_eq(mkdir(blobs, 0700), 0);
+	ck_assert_int_eq(check_store(temp_dir_path(), true, stdout, &result),
+			 REFUSED_GONE);
+	ck_assert_int_eq(rmdir(blobs), 0);
+	ck_assert_int_eq(rename(elsewhere, blobs), 0);
+	engine_open();
+	expect_others(NULL, NULL);
+}
+END_TEST
+
+static void append_more(void *arg)
+{
+	struct upload_append append = {.offset = 10000};
+	struct upload_writer *writer;
+
+	if (upload_writer_open(engine, *(struct upload_id *)arg, &append, &writer) ||
+	    upload_writer_put(writer, made.bytes + 10000, 70000))
+		_exit(1);
+}
+
+START_TEST(what_is_kept_after_a_crash_expires_when_it_would_have)
+{
+	struct file before, after;
+
+	engine_config.expire_after = 100 * CLOCK_SECOND;
+	engine_open();
+	before = engine_create(FILE_PLAIN, "expires", SIZE);
+	engine_append(before.id, 0, made.bytes, 10000);
+	file_release(&before);
+	ck_assert_int_eq(uploads_lookup(engine, FILE_NUM_TREE, "expires", &before), 0);
+	engine_die(append_more, &before.id);
+	expect_found("did not end in order");
+	expect_mended();
+	after = engine_find(before.id);
+	ck_assert_uint_eq(after.offset, 80000);
+	ck_assert_int_eq(after.expires, before.expires);
+	file_release(&before);
+	file_release(&after);
 }
 END_TEST
 
@@ -688,6 +738,8 @@ int main(void)
 		a_whole_store_is_clean_and_stays_as_it_is,
 		an_open_store_and_what_is_no_store_are_refused,
 		the_log_of_a_crash_is_read_and_not_written,
+		a_store_without_any_blob_is_left_alone,
+		what_is_kept_after_a_crash_expires_when_it_would_have,
 		an_upload_without_its_blob_is_dropped,
 		what_is_left_of_a_short_blob_is_kept_in_lost_and_found,
 		an_unfinished_upload_goes_back_to_what_is_there,
