@@ -34,8 +34,9 @@ bool metadata_next(const char **cursor, struct metadata_pair *pair);
 char *metadata_get(const char *text, const char *key, size_t *size);
 
 /* The whole-file checksum that the metadata promises: a key `checksum` of the form
- * ALGORITHM:DIGEST, in base64 or hex, with sha1, md5, sha256 or sha512 and of the right
- * length. False when there is none; any other value is only metadata. */
+ * ALGORITHM:DIGEST, or with a blank for the colon, in base64 or hex, with sha1, md5,
+ * sha256 or sha512 (in any case) and of the right length. False when there is none; any
+ * other value is only metadata. */
 bool metadata_checksum(const char *text, struct checksum *checksum);
 
 #endif

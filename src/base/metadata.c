@@ -2,6 +2,7 @@
 
 #include "tusfs/text.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,13 +171,31 @@ static bool digest_from_text(const char *text, size_t length, size_t size,
 	return true;
 }
 
+/* "sha256:DIGEST", or "sha256 DIGEST" as in Upload-Checksum; the name in any case. */
+static bool checksum_from_text(char *text, size_t length, struct checksum *checksum)
+{
+	size_t name = 0;
+
+	while (name < length && text[name] != ':' && text[name] != ' ') {
+		text[name] = (char)tolower((unsigned char)text[name]);
+		name++;
+	}
+	if (name == length)
+		return false;
+	checksum->algorithm = digest_named(text, name);
+	/* 32 bits say nothing about who made a file. */
+	return checksum->algorithm != DIGEST_NONE &&
+	       checksum->algorithm != DIGEST_CRC32 &&
+	       digest_from_text(text + name + 1, length - name - 1,
+				digest_size(checksum->algorithm), checksum->bytes);
+}
+
 bool metadata_checksum(const char *text, struct checksum *checksum)
 {
 	char value[CHECKSUM_MAX + 3];
 	struct checksum read = {.algorithm = DIGEST_NONE};
 	struct metadata_pair pair;
-	size_t size, name_length;
-	char *colon;
+	size_t size;
 
 	if (!find_pair(text, "checksum", &pair) ||
 	    pair.value_length > text_base64_length(CHECKSUM_MAX) ||
@@ -184,16 +203,7 @@ bool metadata_checksum(const char *text, struct checksum *checksum)
 	    size > CHECKSUM_MAX)
 		return false;
 	text_from_base64(pair.value, pair.value_length, (uint8_t *)value, &size);
-	colon = memchr(value, ':', size);
-	if (!colon)
-		return false;
-	name_length = (size_t)(colon - value);
-	read.algorithm = digest_named(value, name_length);
-	/* 32 bits say nothing about who made a file. */
-	if (read.algorithm == DIGEST_NONE || read.algorithm == DIGEST_CRC32)
-		return false;
-	if (!digest_from_text(colon + 1, size - name_length - 1,
-			      digest_size(read.algorithm), read.bytes))
+	if (!checksum_from_text(value, size, &read))
 		return false;
 	*checksum = read;
 	return true;

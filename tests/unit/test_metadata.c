@@ -199,6 +199,23 @@ START_TEST(a_whole_file_checksum_is_read_in_hex_and_base64)
 }
 END_TEST
 
+START_TEST(a_whole_file_checksum_may_be_written_in_other_ways)
+{
+	static const char *const same[] = {
+		"sha256 " SHA256_HEX,	 "sha256 " SHA256_BASE64, "SHA256:" SHA256_HEX,
+		"Sha256:" SHA256_BASE64, "SHA256 " SHA256_BASE64,
+	};
+	struct checksum checksum, expected;
+
+	ck_assert(promises("sha256:" SHA256_HEX, &expected));
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		ck_assert_msg(promises(same[i], &checksum), "%s", same[i]);
+		ck_assert_int_eq(checksum.algorithm, expected.algorithm);
+		ck_assert_mem_eq(checksum.bytes, expected.bytes, 32);
+	}
+}
+END_TEST
+
 START_TEST(any_other_checksum_is_only_metadata)
 {
 	static const char *const others[] = {
@@ -207,8 +224,11 @@ START_TEST(any_other_checksum_is_only_metadata)
 		"sha256",
 		"sha256:",
 		SHA256_HEX,
-		"sha256 " SHA256_HEX,
-		"SHA256:" SHA256_HEX,
+		"sha256  " SHA256_HEX,
+		" sha256:" SHA256_HEX,
+		"sha256 :" SHA256_HEX,
+		"sha256=" SHA256_HEX,
+		"sha-256:" SHA256_HEX,
 		"sha1:" SHA256_HEX,
 		"sha256:" SHA256_HEX "00",
 		"sha256:" SHA256_BASE64 " ",
@@ -242,6 +262,7 @@ int main(void)
 		a_value_is_decoded_and_terminated,
 		an_absent_key_has_no_value,
 		a_whole_file_checksum_is_read_in_hex_and_base64,
+		a_whole_file_checksum_may_be_written_in_other_ways,
 		any_other_checksum_is_only_metadata,
 	};
 
