@@ -19,7 +19,7 @@ struct http_config {
 	const char *base_path; /* begins and ends with '/' */
 	uint64_t max_size;     /* for Tus-Max-Size; 0 is no limit */
 	bool serve_unfinished; /* GET of unfinished uploads */
-	bool trust_proxy;      /* believe Forwarded and X-Forwarded-* */
+	bool trust_proxy;      /* of Forwarded and X-Forwarded-*, for Location */
 	bool absolute_location;
 	bool cors; /* answer browsers of other origins */
 	unsigned int max_connections;

@@ -122,6 +122,15 @@ START_TEST(mount_options_mean_the_same)
 }
 END_TEST
 
+START_TEST(what_mount_passes_by_itself_is_ignored)
+{
+	ck_assert(
+		parse("/store /mnt -o dirsync,lazytime,nolazytime,strictatime,iversion,"
+		      "noiversion,mand,nomand,silent,loud"));
+	assert_wrong("/s /m -o sync", "-o sync needs a value");
+}
+END_TEST
+
 START_TEST(a_backslash_keeps_a_comma_in_a_mount_option)
 {
 	ck_assert(parse("/store /mnt -o listen=unix:/a\\,b,trust-proxy"));
@@ -259,6 +268,29 @@ START_TEST(a_file_has_the_same_names)
 }
 END_TEST
 
+START_TEST(a_line_of_a_file_has_a_most_of_bytes)
+{
+	char path[32], line[256];
+
+	memset(line, 'a', sizeof(line));
+	memcpy(line, "base-path = /", 13);
+	strcpy(line + 198, "\n");
+	ck_assert(parse_with_config(line, "", path));
+	strcpy(line + 198, "aa\n");
+	ck_assert(!parse_with_config(line, "", path));
+}
+END_TEST
+
+START_TEST(an_indented_line_goes_on_with_the_option_before_it)
+{
+	char path[32];
+
+	ck_assert(parse_with_config("listen = 127.0.0.1:1\n  127.0.0.1:2\n", "", path));
+	ck_assert_uint_eq(options.http.listen_count, 2);
+	ck_assert_str_eq(options.http.listen[1], "127.0.0.1:2");
+}
+END_TEST
+
 START_TEST(the_command_line_overrides_the_file_wherever_it_stands)
 {
 	char path[32];
@@ -344,6 +376,7 @@ int main(void)
 	tcase_add_test(tcase, relative_paths_are_made_absolute);
 	tcase_add_test(tcase, every_long_option_reaches_its_place);
 	tcase_add_test(tcase, mount_options_mean_the_same);
+	tcase_add_test(tcase, what_mount_passes_by_itself_is_ignored);
 	tcase_add_test(tcase, a_backslash_keeps_a_comma_in_a_mount_option);
 	tcase_add_test(tcase, debugging_stays_in_the_foreground);
 	tcase_add_test(tcase, without_a_mount_there_is_one_operand);
@@ -353,6 +386,8 @@ int main(void)
 			    sizeof(refused) / sizeof(refused[0]));
 	tcase_add_test(tcase, a_seventeenth_address_is_refused);
 	tcase_add_test(tcase, a_file_has_the_same_names);
+	tcase_add_test(tcase, a_line_of_a_file_has_a_most_of_bytes);
+	tcase_add_test(tcase, an_indented_line_goes_on_with_the_option_before_it);
 	tcase_add_test(tcase, the_command_line_overrides_the_file_wherever_it_stands);
 	tcase_add_loop_test(tcase, errors_in_a_file_are_told_with_their_line, 0,
 			    sizeof(wrong_files) / sizeof(wrong_files[0]));
