@@ -120,8 +120,6 @@ enum catalog_view { CATALOG_SHOWN, CATALOG_ARRIVING, CATALOG_UPLOADS };
 MUST_CHECK int catalog_list(struct conn *conn, enum catalog_view view, uint64_t parent,
 			    uint64_t after,
 			    bool (*row)(void *arg, const struct file *file), void *arg);
-MUST_CHECK int catalog_count_folders(struct conn *conn, enum catalog_view view,
-				     uint64_t parent, uint64_t *count);
 /* At most `room` uploads: that expire at `now` or before, the earliest first; complete
  * ones whose sha256 is not known; those that are receiving. After num `after`. */
 MUST_CHECK int catalog_expired(struct conn *conn, int64_t now, uint64_t *nums,

@@ -298,9 +298,6 @@ MUST_CHECK int uploads_list(struct uploads *uploads, enum uploads_view view,
 			    uint64_t folder, uint64_t after,
 			    bool (*entry)(void *arg, const struct file *file),
 			    void *arg);
-/* How many folders the folder has in a view: st_nlink less 2. */
-MUST_CHECK int uploads_count_folders(struct uploads *uploads, enum uploads_view view,
-				     uint64_t folder, uint64_t *count);
 
 /* The names of an upload's folders and its own, from the root of the tree, joined by /;
  * the caller frees it. Refusals: NOT_FOUND. */

@@ -331,22 +331,6 @@ int catalog_list(struct conn *conn, enum catalog_view view, uint64_t parent,
 	return 0;
 }
 
-int catalog_count_folders(struct conn *conn, enum catalog_view view, uint64_t parent,
-			  uint64_t *count)
-{
-	SCOPED(query_end)
-	struct query q =
-		query_begin(conn, view == CATALOG_SHOWN ? STMT_COUNT_SHOWN_FOLDERS
-							: STMT_COUNT_ARRIVING_FOLDERS);
-	int r;
-
-	query_u64(&q, 1, parent);
-	r = query_one(&q);
-	if (!r)
-		*count = query_column_u64(&q, 0);
-	return r;
-}
-
 int catalog_expired(struct conn *conn, int64_t now, uint64_t *nums, size_t room,
 		    size_t *count)
 {

@@ -46,8 +46,8 @@ static bool page_add_bare(struct page *page, const char *name, fuse_ino_t ino,
 	return page_add(page, name, &entry, offset);
 }
 
-/* The size of a link takes a walk up the tree, and the link count of a folder a count:
- * whoever wants these looks them up. */
+/* The size of a link takes a walk up the tree: whoever wants it looks it up. So do
+ * those who want more of a folder than its type. */
 static bool page_add_file(void *arg, const struct file *file)
 {
 	struct page *page = arg;

@@ -143,7 +143,7 @@ static int publish_move(struct fs *fs, const struct file *file)
 	return job.result;
 }
 
-/* The times, and counts, of a folder in complete/ and of those above it, which tell of
+/* The times of a folder in complete/ and of those above it, which tell of
  * arriving uploads too (st_ctime). */
 static void notify_folders(struct fs *fs, uint64_t num)
 {

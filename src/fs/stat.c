@@ -33,23 +33,15 @@ static void stat_common(const struct fs *fs, const struct file *file, mode_t mod
 	stat->st_atim = stat->st_mtim;
 }
 
-static int stat_folder(struct fs *fs, enum place place, const struct file *folder,
-		       struct stat *stat)
+/* Folders are not counted: their st_nlink is 1, as on btrfs, from which find(1) and
+ * others know that it tells nothing of the folders inside. */
+static void stat_folder(const struct fs *fs, enum place place,
+			const struct file *folder, struct stat *stat)
 {
-	uint64_t folders = 0;
-	int r = 0;
-
-	if (place != PLACE_PARTIAL)
-		r = uploads_count_folders(fs->uploads, node_view(place), folder->num,
-					  &folders);
-	if (r)
-		return r;
 	stat_common(fs, folder, S_IFDIR | 0755, stat);
 	if (place == PLACE_INCOMING)
 		stat->st_mtim = stat->st_atim = stat->st_ctim;
 	stat->st_ino = node_folder_ino(place, folder->num);
-	stat->st_nlink = 2 + folders;
-	return 0;
 }
 
 void stat_set_size(struct stat *stat, uint64_t bytes)
@@ -87,7 +79,8 @@ int attributes_of(struct fs *fs, enum place place, const struct file *file,
 	if (file_is_folder(file)) {
 		if (place == PLACE_COMPLETE)
 			*keep = KEEP_LONG;
-		return stat_folder(fs, place, file, stat);
+		stat_folder(fs, place, file, stat);
+		return 0;
 	}
 	if (file_is_complete(file) && !view_holds(fs, file))
 		*keep = KEEP_LONG;
@@ -110,7 +103,6 @@ static int stat_fixed(struct fs *fs, struct node node, struct stat *stat, double
 	stat_common(fs, &tree, S_IFDIR | 0755, stat);
 	file_release(&tree);
 	stat->st_ino = root ? FUSE_ROOT_ID : INO_BY_ID;
-	stat->st_nlink = root ? 2 + 4 : 2;
 	*keep = root ? KEEP_LONG : KEEP_NOT;
 	return 0;
 }

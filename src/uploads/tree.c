@@ -83,14 +83,6 @@ int uploads_list(struct uploads *uploads, enum uploads_view view, uint64_t folde
 	return r ? r : listing.result;
 }
 
-int uploads_count_folders(struct uploads *uploads, enum uploads_view view,
-			  uint64_t folder, uint64_t *count)
-{
-	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
-
-	return catalog_count_folders(conn, catalog_view_of(view), folder, count);
-}
-
 /* Puts "name/" before a path. */
 static int prepend(char **path, const char *name)
 {

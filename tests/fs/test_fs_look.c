@@ -155,9 +155,9 @@ START_TEST(a_folder_is_another_one_in_each_view)
 	ck_assert_str_eq(in_shown, "done\n");
 	ck_assert_str_eq(in_arriving, "sub\n");
 	ck_assert_int_eq(fuse_stat(shown, &attr), 0);
-	ck_assert_uint_eq(attr.nlink, 2);
+	ck_assert_uint_eq(attr.nlink, 1);
 	ck_assert_int_eq(fuse_stat(arriving, &attr), 0);
-	ck_assert_uint_eq(attr.nlink, 3);
+	ck_assert_uint_eq(attr.nlink, 1);
 	ck_assert_uint_eq(attr.ino, arriving);
 }
 END_TEST

@@ -50,6 +50,12 @@ cmp "$dir/copy" "$dir/data"
 same "$(attribute tus.id "$dir/copy")" "${url##*/}" "tus.id of the copy"
 tar -C "$mnt" -cf - complete | tar -xOf - complete/two.bin | cmp - "$dir/data"
 
+step "find looks into every folder, though st_nlink counts none"
+mkdir -p "$mnt/complete/a/b/c" "$mnt/complete/a/d"
+same "$(find "$mnt/complete/a" -type d | wc -l)" 4 "find -type d"
+same "$(find "$mnt/complete/a" -noleaf -mindepth 1 -name "?" | wc -l)" 3 "find -noleaf"
+rmdir "$mnt/complete/a/b/c" "$mnt/complete/a/b" "$mnt/complete/a/d" "$mnt/complete/a"
+
 step "a name that was asked for before it was there appears all the same"
 [ ! -e "$mnt/complete/three.bin" ] || fail "it is there"
 url=$(create 3 three.bin)
