@@ -8,6 +8,9 @@
 
 #define NAME_BYTES     255 /* longest name, as NAME_MAX of Linux */
 #define NAME_DEPTH_MAX 256 /* most folders on one path */
+/* Longest path of a new upload, with its name: of the PATH_MAX that a call takes, the
+ * rest is left for the mountpoint. */
+#define NAME_PATH_BYTES 3584
 
 struct name {
 	char text[NAME_BYTES + 1];
@@ -28,8 +31,9 @@ void name_number(const struct name *name, uint64_t n, struct name *numbered);
 
 /* The folders of a relativePath, all but its last component, each made safe as above;
  * empty ones, "." and ".." are left out. Calls `folder` for each, outermost first,
- * until it returns other than 0; returns that, or 0. At most NAME_DEPTH_MAX are told.
- * When memory is short some are left out, and errno is ENOMEM. */
+ * until it returns other than 0; returns that, or 0. At most NAME_DEPTH_MAX are told,
+ * and no more than fit, with a name of any length in them, into NAME_PATH_BYTES. When
+ * memory is short some are left out, and errno is ENOMEM. */
 int name_folders(const char *path, size_t size,
 		 int (*folder)(void *arg, const struct name *name), void *arg);
 

@@ -186,7 +186,7 @@ void name_number(const struct name *name, uint64_t n, struct name *numbered)
 int name_folders(const char *path, size_t size,
 		 int (*folder)(void *arg, const struct name *name), void *arg)
 {
-	size_t start = 0;
+	size_t start = 0, room = NAME_PATH_BYTES - NAME_BYTES, length;
 	int told = 0, r;
 	struct name name;
 
@@ -194,9 +194,13 @@ int name_folders(const char *path, size_t size,
 		if (!is_separator(path[i]))
 			continue;
 		if (make_component(path + start, i - start, &name)) {
+			length = strlen(name.text) + 1;
+			if (length > room)
+				return 0;
 			r = folder(arg, &name);
 			if (r)
 				return r;
+			room -= length;
 			told++;
 		}
 		start = i + 1;

@@ -8,6 +8,7 @@
 #include "stat.h"
 #include "view.h"
 
+#include <limits.h>
 #include <string.h>
 
 static fuse_ino_t root_ino(const char *name)
@@ -96,6 +97,10 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 		r = view_link_target(fs, &file, &target);
 		file_release(&file);
 	}
+	/* The kernel takes no longer one. Uploads are never created at such paths, but
+	 * can be moved there. */
+	if (!r && strlen(target) >= PATH_MAX)
+		r = REFUSED_NAME;
 	if (r)
 		reply_result(req, r);
 	else

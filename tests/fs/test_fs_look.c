@@ -5,6 +5,7 @@
 #include "tusfs/text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,7 @@
 /* An upload with a relativePath, of one byte; complete if `complete`. */
 static struct file upload_at(const char *path, bool complete)
 {
-	char metadata[512] = "relativePath ";
+	char metadata[16 * 1024] = "relativePath ";
 	struct upload_request request = {
 		.kind = FILE_PLAIN,
 		.length_known = true,
@@ -23,6 +24,7 @@ static struct file upload_at(const char *path, bool complete)
 	};
 	struct file file;
 
+	ck_assert_uint_lt(text_base64_length(strlen(path)), sizeof(metadata) - 16);
 	text_to_base64((const uint8_t *)path, strlen(path),
 		       metadata + strlen(metadata));
 	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
@@ -33,7 +35,7 @@ static struct file upload_at(const char *path, bool complete)
 
 static void expect_link(struct upload_id id, const char *target)
 {
-	char name[UPLOAD_ID_DIGITS + 1], found[512] = "";
+	char name[UPLOAD_ID_DIGITS + 1], found[PATH_MAX] = "";
 	struct fuse_attr attr;
 	size_t size;
 	uint64_t ino;
@@ -178,6 +180,64 @@ START_TEST(links_lead_to_where_the_upload_is)
 }
 END_TEST
 
+/* `count` names of 255 bytes, each with a slash behind it, then "x". */
+static void long_path(char *path, int count)
+{
+	for (int i = 0; i < count; i++, path += NAME_BYTES + 1) {
+		memset(path, 'a' + i % 26, NAME_BYTES);
+		path[NAME_BYTES] = '/';
+	}
+	strcpy(path, "x");
+}
+
+START_TEST(links_can_be_read_however_long_a_path_the_client_sent)
+{
+	char path[30 * (NAME_BYTES + 1) + 2], kept[PATH_MAX], target[PATH_MAX + 16];
+	int fitting = (NAME_PATH_BYTES - NAME_BYTES) / (NAME_BYTES + 1);
+
+	long_path(path, 30);
+	SCOPED(file_release) struct file file = upload_at(path, true);
+	long_path(kept, fitting);
+	snprintf(target, sizeof(target), "../complete/%s", kept);
+	expect_link(file.id, target);
+}
+END_TEST
+
+START_TEST(a_link_that_programs_of_this_machine_made_too_long_says_so)
+{
+	SCOPED(file_release)
+	struct file file = engine_upload(FILE_PLAIN, "x", "abc", 3);
+	char id[UPLOAD_ID_DIGITS + 1], name[NAME_BYTES + 1] = "", target[PATH_MAX];
+	struct upload_rename request = {
+		.from = FILE_NUM_TREE,
+		.name = "x",
+		.num = file.num,
+		.to = FILE_NUM_TREE,
+		.new_name = "x",
+	};
+	struct fuse_attr attr;
+	uint64_t ino, replaced;
+
+	memset(name, 'n', NAME_BYTES);
+	for (int i = 0; i < PATH_MAX / NAME_BYTES; i++) {
+		struct file folder;
+
+		ck_assert_int_eq(uploads_make_folder(engine, request.to, name, &folder),
+				 0);
+		request.to = folder.num;
+		file_release(&folder);
+	}
+	ck_assert_int_eq(uploads_rename(engine, &request, &replaced), 0);
+	upload_id_format(file.id, id);
+	ino = fuse_ino(at_by_id, id);
+	ck_assert_int_eq(
+		fuse_ask(FUSE_READLINK, ino, NULL, 0, target, sizeof(target), NULL),
+		ENAMETOOLONG);
+	ck_assert_int_eq(fuse_stat(ino, &attr), 0);
+	ck_assert(S_ISLNK(attr.mode));
+}
+END_TEST
+
 START_TEST(parts_are_in_partial_under_their_ids)
 {
 	SCOPED(file_release)
@@ -268,6 +328,8 @@ int main(void)
 		attributes_are_those_of_the_upload_and_the_options,
 		a_folder_is_another_one_in_each_view,
 		links_lead_to_where_the_upload_is,
+		links_can_be_read_however_long_a_path_the_client_sent,
+		a_link_that_programs_of_this_machine_made_too_long_says_so,
 		parts_are_in_partial_under_their_ids,
 		by_id_has_no_other_names_than_ids,
 		a_listing_in_small_pages_has_each_name_once,

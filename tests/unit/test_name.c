@@ -341,6 +341,33 @@ START_TEST(paths_have_a_most_of_folders)
 }
 END_TEST
 
+START_TEST(folders_leave_room_for_the_name_and_the_mountpoint)
+{
+	static char path[20 * (NAME_BYTES + 1)];
+	struct told told = {.text = ""};
+
+	memset(path, 'a', sizeof(path));
+	for (size_t i = NAME_BYTES; i < sizeof(path); i += NAME_BYTES + 1)
+		path[i] = '/';
+	ck_assert_int_eq(name_folders(path, sizeof(path), tell, &told), 0);
+	ck_assert_int_eq(told.count, (NAME_PATH_BYTES - NAME_BYTES) / (NAME_BYTES + 1));
+}
+END_TEST
+
+START_TEST(a_folder_that_does_not_fit_is_the_last_one)
+{
+	static char path[20 * (NAME_BYTES + 1) + 2];
+	struct told told = {.text = ""};
+
+	memset(path, 'a', sizeof(path));
+	for (size_t i = NAME_BYTES; i < sizeof(path) - 2; i += NAME_BYTES + 1)
+		path[i] = '/';
+	memcpy(path + sizeof(path) - 2, "b/", 2); /* it would fit */
+	ck_assert_int_eq(name_folders(path, sizeof(path), tell, &told), 0);
+	ck_assert_int_eq(told.count, (NAME_PATH_BYTES - NAME_BYTES) / (NAME_BYTES + 1));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
@@ -362,6 +389,8 @@ int main(void)
 		folders_are_all_but_the_last_component,
 		a_folder_that_returns_nonzero_is_the_last,
 		paths_have_a_most_of_folders,
+		folders_leave_room_for_the_name_and_the_mountpoint,
+		a_folder_that_does_not_fit_is_the_last_one,
 	};
 
 	return RUN_TESTS_FOR(tests, NULL, NULL, 10);
