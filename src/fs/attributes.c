@@ -14,6 +14,7 @@
 #include "tusfs/text.h"
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -79,7 +80,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		reply_value(req, value, length, size);
 }
 
-/* The names of what tusfs tells, then the user's own, each with its NUL. */
+/* The names of what tusfs tells, then the user's own, then the client's metadata's,
+ * each with its NUL. */
 static int list(struct fs *fs, const struct file *file, FILE *out)
 {
 	SCOPED(scoped_free) char *own = NULL;
@@ -90,7 +92,21 @@ static int list(struct fs *fs, const struct file *file, FILE *out)
 		r = uploads_list_attributes(fs->uploads, file->num, &own, &length);
 	if (!r && length > 0)
 		fwrite(own, 1, length, out);
+	if (!r)
+		fact_list_metadata(file, out);
 	return r;
+}
+
+/* As many whole names as the kernel takes: more than that would fail, and show none.
+ * The others can be asked for all the same. */
+static size_t cut_list(const char *names, size_t length)
+{
+	const char *end;
+
+	if (length <= XATTR_LIST_MAX)
+		return length;
+	end = memrchr(names, '\0', XATTR_LIST_MAX);
+	return end ? (size_t)(end + 1 - names) : 0;
 }
 
 static int list_names(struct fs *fs, fuse_ino_t ino, char **names, size_t *length)
@@ -106,6 +122,8 @@ static int list_names(struct fs *fs, fuse_ino_t ino, char **names, size_t *lengt
 	file_release(&file);
 	if (out && fclose(out) != 0 && !r)
 		r = -ENOMEM;
+	if (!r)
+		*length = cut_list(*names, *length);
 	return r;
 }
 

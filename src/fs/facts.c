@@ -184,8 +184,9 @@ int fact_get(const struct file *file, const char *base_path, const char *name,
 }
 
 /* A key that makes too long a name has no attribute. */
-static void list_metadata(const char *metadata, FILE *out)
+void fact_list_metadata(const struct file *file, FILE *out)
 {
+	const char *metadata = file->metadata;
 	struct metadata_pair pair;
 
 	while (metadata && metadata_next(&metadata, &pair))
@@ -210,6 +211,5 @@ int fact_list(const struct file *file, const char *base_path, FILE *out)
 		if (!r)
 			fwrite(facts[i].name, 1, strlen(facts[i].name) + 1, out);
 	}
-	list_metadata(file->metadata, out);
 	return 0;
 }

@@ -15,7 +15,9 @@ bool fact_is_reserved(const char *name);
  * door. Refusals: NOT_FOUND (the upload has no such fact). */
 MUST_CHECK int fact_get(const struct file *file, const char *base_path,
 			const char *name, char **value, size_t *size);
-/* Writes the names of all facts of the upload, each with its NUL. */
+/* Writes the names of the facts of the upload, each with its NUL, but for... */
 MUST_CHECK int fact_list(const struct file *file, const char *base_path, FILE *out);
+/* ...those that its metadata gives. */
+void fact_list_metadata(const struct file *file, FILE *out);
 
 #endif

@@ -2,9 +2,11 @@
 #include "fuse_client.h"
 #include "run.h"
 
+#include "tusfs/metadata.h"
 #include "tusfs/text.h"
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -138,8 +140,8 @@ START_TEST(listed_names_are_those_that_have_a_value)
 			 "user.tus.id user.tus.url user.tus.state "
 			 "user.tus.offset user.tus.length user.tus.created "
 			 "user.tus.finished user.tus.sha256 "
-			 "user.tus.metadata.filename "
-			 "user.own ");
+			 "user.own "
+			 "user.tus.metadata.filename ");
 	list(at_complete, names, sizeof(names) - 1);
 	ck_assert_str_eq(names, "");
 	list(at_incoming, names, sizeof(names) - 1);
@@ -171,6 +173,36 @@ START_TEST(sizes_are_told_and_too_small_a_buffer_is_refused)
 				  sizeof(out), NULL),
 			 0);
 	ck_assert_uint_gt(out.size, 0);
+}
+END_TEST
+
+START_TEST(a_list_has_as_many_names_as_the_kernel_takes)
+{
+	static char metadata[METADATA_MAX], names[XATTR_LIST_MAX];
+	struct fuse_getxattr_in in = {.size = sizeof(names)};
+	struct upload_request request = {
+		.kind = FILE_PLAIN, .length_known = true, .metadata = metadata};
+	SCOPED(file_release) struct file file = {0};
+	size_t size, used = 0;
+
+	for (int i = 0; i < 3500; i++)
+		used += (size_t)snprintf(metadata + used, sizeof(metadata) - used,
+					 "%skey%04d", i ? "," : "", i);
+	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
+	ck_assert_int_eq(fuse_set_attribute(file.num, "user.own", "1", 0), 0);
+	ck_assert_int_eq(fuse_ask(FUSE_LISTXATTR, file.num, &in, sizeof(in), names,
+				  sizeof(names), &size),
+			 0);
+	ck_assert_uint_gt(size, sizeof(names) - 32);
+	ck_assert_int_eq(names[size - 1], '\0');
+	ck_assert_ptr_nonnull(memmem(names, size, "\0user.own", 10));
+	ck_assert_ptr_nonnull(memmem(names, size, "\0user.tus.metadata.key0001", 27));
+	expect(file.num, "user.tus.metadata.key3499", "");
+	in.size = 0;
+	ck_assert_int_eq(fuse_ask(FUSE_LISTXATTR, file.num, &in, sizeof(in), names,
+				  sizeof(names), NULL),
+			 0);
+	ck_assert_uint_eq(((struct fuse_getxattr_out *)names)->size, size);
 }
 END_TEST
 
@@ -267,6 +299,7 @@ int main(void)
 		a_final_names_its_parts,
 		listed_names_are_those_that_have_a_value,
 		sizes_are_told_and_too_small_a_buffer_is_refused,
+		a_list_has_as_many_names_as_the_kernel_takes,
 		other_name_spaces_are_not_supported,
 		users_set_and_remove_their_own,
 		only_what_is_complete_takes_attributes,
