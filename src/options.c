@@ -1,12 +1,14 @@
 #include "settings.h"
 
+#include "tusfs/clock.h"
+
 #include <getopt.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <string.h>
 
 #define FIRST_LONG 256 /* getopt's numbers for rows of the table begin here */
-#define DAYS(n)	   (INT64_C(n) * 24 * 3600 * 1000000)
+#define DAYS(n)	   (INT64_C(n) * 24 * 3600 * CLOCK_SECOND)
 
 /* ---- the three places that options come from ---- */
 
@@ -234,7 +236,7 @@ static void set_defaults(struct options *options)
 			 .base_path = "/files/",
 			 .cors = true,
 			 .max_connections = 1024,
-			 .idle_timeout = INT64_C(60) * 1000000},
+			 .idle_timeout = 60 * CLOCK_SECOND},
 		.fs = {.base_path = "/files/",
 		       .uid = getuid(),
 		       .gid = getgid(),
