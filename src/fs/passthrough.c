@@ -86,12 +86,13 @@ void passthrough_saw_request(struct passthrough *passthrough, const void *reques
 {
 	const struct fuse_in_header *header = request;
 	const struct fuse_init_in *init = (const void *)(header + 1);
+	bool extended; /* it has the second word of flags */
 
 	if (size < sizeof(*header) + sizeof(*init) || header->opcode != FUSE_INIT)
 		return;
 	passthrough->init_unique = header->unique;
-	passthrough->extended = init->flags & FUSE_INIT_EXT;
-	if (!passthrough->extended || !(init->flags2 & FLAGS2_PASSTHROUGH))
+	extended = init->flags & FUSE_INIT_EXT;
+	if (!extended || !(init->flags2 & FLAGS2_PASSTHROUGH))
 		passthrough->wanted = false;
 }
 

@@ -19,7 +19,6 @@ struct passthrough {
 	bool wanted;		      /* our own mount, so that it may be allowed */
 	uint32_t stack_depth;	      /* of file systems below, as the kernel counts */
 	_Atomic uint64_t init_unique; /* the INIT request; 0 after its answer */
-	bool extended;		      /* INIT has its second word of flags */
 	atomic_bool on;
 	atomic_bool told; /* the way of reading was logged */
 };

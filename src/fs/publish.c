@@ -91,7 +91,7 @@ static void note_refusal(struct fs *fs, const struct publish_job *job)
 
 static bool run_one(struct fs *fs, struct publish_job *job)
 {
-	publisher_run(fs->publisher, job, 1);
+	publisher_run(fs->publisher, job);
 	note_refusal(fs, job);
 	return job->result == 0;
 }

@@ -260,18 +260,15 @@ static void await(struct publisher *publisher, struct publish_job *job)
 	pthread_cond_destroy(&job->finished);
 }
 
-void publisher_run(struct publisher *publisher, struct publish_job *jobs, size_t count)
+void publisher_run(struct publisher *publisher, struct publish_job *job)
 {
 	if (!publisher) {
-		for (size_t i = 0; i < count; i++)
-			jobs[i].result = -EPIPE;
+		job->result = -EPIPE;
 		return;
 	}
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&publisher->mutex);
-	for (size_t i = 0; i < count; i++)
-		submit(publisher, &jobs[i]);
-	for (size_t i = 0; i < count; i++)
-		await(publisher, &jobs[i]);
+	submit(publisher, job);
+	await(publisher, job);
 }
 
 bool publisher_is(struct publisher *publisher, fuse_req_t req)

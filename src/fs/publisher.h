@@ -65,10 +65,10 @@ void publisher_stop(struct publisher *publisher);
 /* Ends and reaps the child. Takes and returns NULL. */
 struct publisher *publisher_free(struct publisher *publisher);
 
-/* Has the jobs done, one after the other, and waits for them; each has its result. When
- * the child is gone, that is -EPIPE. Never call it from a worker, nor with a lock held
- * that a worker takes. Takes NULL for a publisher that never was. */
-void publisher_run(struct publisher *publisher, struct publish_job *jobs, size_t count);
+/* Has the job done, after those that others wait for, and waits; its result is then
+ * there. When the child is gone, that is -EPIPE. Never call it from a worker, nor with
+ * a lock held that a worker takes. Takes NULL for a publisher that never was. */
+void publisher_run(struct publisher *publisher, struct publish_job *job);
 
 /* Whether a request of the kernel comes from the child. */
 bool publisher_is(struct publisher *publisher, fuse_req_t req);
