@@ -50,17 +50,14 @@ static void reply_value(fuse_req_t req, const char *value, size_t length, size_t
 static int get(struct fs *fs, fuse_ino_t ino, const char *name, char **value,
 	       size_t *length)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	int r = attributes_file(fs, ino, &file);
 
 	if (r)
 		return r;
 	if (fact_is_reserved(name))
-		r = fact_get(&file, fs->config.base_path, name, value, length);
-	else
-		r = uploads_get_attribute(fs->uploads, file.num, name, value, length);
-	file_release(&file);
-	return r;
+		return fact_get(&file, fs->config.base_path, name, value, length);
+	return uploads_get_attribute(fs->uploads, file.num, name, value, length);
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
@@ -111,7 +108,7 @@ static size_t cut_list(const char *names, size_t length)
 
 static int list_names(struct fs *fs, fuse_ino_t ino, char **names, size_t *length)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	FILE *out;
 	int r = attributes_file(fs, ino, &file);
 
@@ -119,7 +116,6 @@ static int list_names(struct fs *fs, fuse_ino_t ino, char **names, size_t *lengt
 		return r;
 	out = open_memstream(names, length);
 	r = out ? list(fs, &file, out) : -ENOMEM;
-	file_release(&file);
 	if (out && fclose(out) != 0 && !r)
 		r = -ENOMEM;
 	if (!r)
@@ -140,9 +136,9 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 }
 
 /* Only what is in complete/ takes attributes. */
-static int check_changeable(fuse_ino_t ino, const struct file *file)
+static int check_changeable(const struct file *file)
 {
-	if (node_of(ino).place != PLACE_COMPLETE || file->kind == FILE_PARTIAL ||
+	if (file->kind == FILE_PARTIAL ||
 	    !(file_is_folder(file) || file_is_complete(file)))
 		return REFUSED_PERMISSION;
 	return 0;
@@ -199,7 +195,7 @@ static void change(fuse_req_t req, fuse_ino_t ino, const char *name, const char 
 		   size_t size, int flags)
 {
 	struct fs *fs = fs_of(req);
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	int r;
 
 	if (!is_users(name)) {
@@ -213,11 +209,10 @@ static void change(fuse_req_t req, fuse_ino_t ino, const char *name, const char 
 		reply_result(req, r);
 		return;
 	}
-	r = check_changeable(ino, &file);
+	r = check_changeable(&file);
 	if (!r)
 		r = value ? set_one(fs, &file, name, value, size, flags)
 			  : remove_one(fs, &file, name);
-	file_release(&file);
 	if (!r)
 		notify_attributes(fs, ino);
 	fuse_reply_err(req, attribute_errno_of(r));

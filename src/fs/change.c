@@ -17,7 +17,7 @@
 static int find_upload(struct fs *fs, struct node folder, const char *name,
 		       uint64_t *num)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	bool hidden;
 	int r;
 
@@ -27,9 +27,7 @@ static int find_upload(struct fs *fs, struct node folder, const char *name,
 	if (r)
 		return r;
 	*num = file.num;
-	r = file_is_folder(&file) ? REFUSED_IS_FOLDER : 0;
-	file_release(&file);
-	return r;
+	return file_is_folder(&file) ? REFUSED_IS_FOLDER : 0;
 }
 
 /* The kernel takes the name away where rm was called. When the upload is also seen
@@ -87,15 +85,13 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 static int find_shown(struct fs *fs, struct node folder, const char *name,
 		      uint64_t *num)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	bool hidden;
 	int r = view_find(fs, folder, name, &file, &hidden);
 
-	if (r)
-		return r;
-	*num = file.num;
-	file_release(&file);
-	return 0;
+	if (!r)
+		*num = file.num;
+	return r;
 }
 
 static int rename_in_complete(struct fs *fs, fuse_ino_t parent, const char *name,
@@ -147,7 +143,7 @@ static int make_folder(struct fs *fs, fuse_ino_t parent, const char *name,
 		       struct fuse_entry_param *entry)
 {
 	struct node folder = node_of(parent);
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	int r;
 
 	if (folder.place != PLACE_COMPLETE)
@@ -156,9 +152,7 @@ static int make_folder(struct fs *fs, fuse_ino_t parent, const char *name,
 	if (r)
 		return r;
 	notify_attributes(fs, parent);
-	r = entry_of(fs, PLACE_COMPLETE, &file, entry);
-	file_release(&file);
-	return r;
+	return entry_of(fs, PLACE_COMPLETE, &file, entry);
 }
 
 /* Replies: entry, err. */

@@ -26,14 +26,14 @@ static int look_in_root(struct fs *fs, const char *name, struct fuse_entry_param
 	entry->ino = root_ino(name);
 	if (entry->ino == 0)
 		return 0;
-	return attributes_of_node(fs, node_of(entry->ino), &entry->attr,
-				  &entry->attr_timeout);
+	return stat_of_node(fs, node_of(entry->ino), &entry->attr,
+			    &entry->attr_timeout);
 }
 
 int look_in_folder(struct fs *fs, struct node folder, const char *name,
 		   struct fuse_entry_param *entry)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	bool hidden;
 	int r = view_find(fs, folder, name, &file, &hidden);
 
@@ -44,9 +44,7 @@ int look_in_folder(struct fs *fs, struct node folder, const char *name,
 	}
 	if (r)
 		return r;
-	r = entry_of(fs, folder.place, &file, entry);
-	file_release(&file);
-	return r;
+	return entry_of(fs, folder.place, &file, entry);
 }
 
 /* Replies: entry, err. */
@@ -77,7 +75,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct stat stat;
 	double keep;
-	int r = attributes_of_node(fs_of(req), node_of(ino), &stat, &keep);
+	int r = stat_of_node(fs_of(req), node_of(ino), &stat, &keep);
 
 	if (r)
 		reply_result(req, r);
@@ -90,13 +88,11 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	struct fs *fs = fs_of(req);
 	SCOPED(scoped_free) char *target = NULL;
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	int r = uploads_stat(fs->uploads, node_of(ino).num, &file);
 
-	if (!r) {
+	if (!r)
 		r = view_link_target(fs, &file, &target);
-		file_release(&file);
-	}
 	/* The kernel takes no longer one. Uploads are never created at such paths, but
 	 * can be moved there. */
 	if (!r && strlen(target) >= PATH_MAX)

@@ -148,7 +148,7 @@ static int inode_open(struct fs *fs, const struct file *file, struct open_inode 
 	made->num = file->num;
 	r = upload_reader_open(fs->uploads, file->num, &made->reader);
 	if (!r)
-		r = attributes_of(fs, PLACE_COMPLETE, file, &made->stat, &keep);
+		r = stat_of(fs, PLACE_COMPLETE, file, &made->stat, &keep);
 	if (!r)
 		inode_add(fs->files, &made, inode);
 	return r;

@@ -8,15 +8,13 @@
 static int look_for_folder(struct fs *fs, struct node folder, const char *name,
 			   struct fuse_entry_param *entry)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	int r = uploads_lookup(fs->uploads, folder.num, name, &file);
 
 	if (r)
 		return r;
-	r = file_is_folder(&file) ? entry_of(fs, PLACE_INCOMING, &file, entry)
-				  : REFUSED_NOT_FOUND;
-	file_release(&file);
-	return r;
+	return file_is_folder(&file) ? entry_of(fs, PLACE_INCOMING, &file, entry)
+				     : REFUSED_NOT_FOUND;
 }
 
 int published_lookup(struct fs *fs, fuse_ino_t parent, const char *name,

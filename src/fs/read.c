@@ -16,7 +16,7 @@ static struct open_file *open_file_of(const struct fuse_file_info *info)
 
 static int open_num(struct fs *fs, uint64_t num, struct open_answer *answer)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	int r = uploads_stat(fs->uploads, num, &file);
 
 	if (r == REFUSED_NOT_FOUND)
@@ -24,11 +24,8 @@ static int open_num(struct fs *fs, uint64_t num, struct open_answer *answer)
 	if (r)
 		return r;
 	if (file_is_folder(&file))
-		r = REFUSED_IS_FOLDER;
-	else
-		r = file.broken ? -EIO : open_files_open(fs, num, &file, answer);
-	file_release(&file);
-	return r;
+		return REFUSED_IS_FOLDER;
+	return file.broken ? -EIO : open_files_open(fs, num, &file, answer);
 }
 
 /* The content of a file is what was uploaded: it cannot be opened for writing. */

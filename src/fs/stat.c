@@ -70,8 +70,8 @@ static int stat_link(struct fs *fs, const struct file *file, struct stat *stat)
 	return 0;
 }
 
-int attributes_of(struct fs *fs, enum place place, const struct file *file,
-		  struct stat *stat, double *keep)
+int stat_of(struct fs *fs, enum place place, const struct file *file, struct stat *stat,
+	    double *keep)
 {
 	*keep = KEEP_NOT;
 	if (place == PLACE_BY_ID || place == PLACE_LINK)
@@ -93,7 +93,7 @@ int attributes_of(struct fs *fs, enum place place, const struct file *file,
 static int stat_fixed(struct fs *fs, struct node node, struct stat *stat, double *keep)
 {
 	bool root = node.place == PLACE_ROOT;
-	struct file tree;
+	SCOPED(file_release) struct file tree = {0};
 	int r = uploads_stat(fs->uploads, FILE_NUM_TREE, &tree);
 
 	if (r)
@@ -101,15 +101,14 @@ static int stat_fixed(struct fs *fs, struct node node, struct stat *stat, double
 	if (root)
 		tree.modified = tree.changed = tree.created;
 	stat_common(fs, &tree, S_IFDIR | 0755, stat);
-	file_release(&tree);
 	stat->st_ino = root ? FUSE_ROOT_ID : INO_BY_ID;
 	*keep = root ? KEEP_LONG : KEEP_NOT;
 	return 0;
 }
 
-int attributes_of_node(struct fs *fs, struct node node, struct stat *stat, double *keep)
+int stat_of_node(struct fs *fs, struct node node, struct stat *stat, double *keep)
 {
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	int r;
 
 	*keep = KEEP_NOT;
@@ -117,8 +116,7 @@ int attributes_of_node(struct fs *fs, struct node node, struct stat *stat, doubl
 		return stat_fixed(fs, node, stat, keep);
 	r = uploads_stat(fs->uploads, node.num, &file);
 	if (!r) {
-		r = attributes_of(fs, node.place, &file, stat, keep);
-		file_release(&file);
+		r = stat_of(fs, node.place, &file, stat, keep);
 		if (!r && S_ISREG(stat->st_mode) && *keep == KEEP_NOT)
 			open_files_note(fs->files, node.num, stat);
 		return r;
@@ -134,5 +132,5 @@ int entry_of(struct fs *fs, enum place place, const struct file *file,
 	if (place == PLACE_COMPLETE)
 		entry->generation = generations_of(&fs->generations, file->num);
 	entry->entry_timeout = place == PLACE_COMPLETE ? KEEP_LONG : KEEP_NOT;
-	return attributes_of(fs, place, file, &entry->attr, &entry->attr_timeout);
+	return stat_of(fs, place, file, &entry->attr, &entry->attr_timeout);
 }

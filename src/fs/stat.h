@@ -9,12 +9,12 @@
 
 /* What stat(2) says of a file, folder or link that a folder of `place` shows, and for
  * how many seconds that holds. */
-MUST_CHECK int attributes_of(struct fs *fs, enum place place, const struct file *file,
-			     struct stat *stat, double *keep);
+MUST_CHECK int stat_of(struct fs *fs, enum place place, const struct file *file,
+		       struct stat *stat, double *keep);
 /* The same of any node; that of a removed file that is still open too. Refusals:
  * NOT_FOUND. */
-MUST_CHECK int attributes_of_node(struct fs *fs, struct node node, struct stat *stat,
-				  double *keep);
+MUST_CHECK int stat_of_node(struct fs *fs, struct node node, struct stat *stat,
+			    double *keep);
 /* Gives it a size, and the blocks for that. */
 void stat_set_size(struct stat *stat, uint64_t bytes);
 /* The answer to a lookup that found the file in a folder of `place`. */
