@@ -59,21 +59,41 @@ static int apply_line(void *arg, const char *section, const char *name,
 	return apply(parse, setting, value);
 }
 
+struct config {
+	FILE *file;
+	int lines;
+	bool too_long; /* the last one */
+};
+
+/* fgets() for inih, which would take the rest of a long line for another one. */
+static char *read_line(char *line, int size, void *arg)
+{
+	struct config *config = arg;
+
+	if (!fgets(line, size, config->file))
+		return NULL;
+	config->lines++;
+	config->too_long = strlen(line) == (size_t)size - 1 && line[size - 2] != '\n';
+	return config->too_long ? NULL : line;
+}
+
 static bool read_config(struct parse *parse, const char *path)
 {
 	struct problem problem = {""};
 	struct parse lines = {.options = parse->options, .problem = &problem};
-	FILE *file = fopen(path, "re");
+	struct config config = {.file = fopen(path, "re")};
 	bool unreadable;
 	int line;
 
-	if (!file)
+	if (!config.file)
 		return wrong(parse, "cannot open %s: %m", path);
-	line = ini_parse_file(file, apply_line, &lines);
-	unreadable = ferror(file);
-	fclose(file);
+	line = ini_parse_stream(read_line, &config, apply_line, &lines);
+	unreadable = ferror(config.file);
+	fclose(config.file);
 	if (unreadable)
 		return wrong(parse, "cannot read %s", path);
+	if (line == 0 && config.too_long)
+		return wrong(parse, "%s:%d: the line is too long", path, config.lines);
 	if (line == 0)
 		return true;
 	if (!problem.text[0])

@@ -276,8 +276,9 @@ START_TEST(a_line_of_a_file_has_a_most_of_bytes)
 	memcpy(line, "base-path = /", 13);
 	strcpy(line + 198, "\n");
 	ck_assert(parse_with_config(line, "", path));
-	strcpy(line + 198, "aa\n");
+	strcpy(line + 198, "a\n");
 	ck_assert(!parse_with_config(line, "", path));
+	ck_assert_ptr_nonnull(strstr(problem.text, ":1: the line is too long"));
 }
 END_TEST
 
@@ -314,6 +315,11 @@ static const struct {
 	{"\n\nsync never\n", ":3: not of the form name = value"},
 	{"[http]\nsync = never\n", ":2: there are no sections"},
 	{"config = /etc/passwd\n", ":1: unknown option 'config'"},
+	{"sync = never\n# 45678901234567890123456789012345678901234567890123456789"
+	 "012345678901234567890123456789012345678901234567890123456789012345678901234"
+	 "567890123456789012345678901234567890123456789012345678901234567890 a comment "
+	 "that ends here\n",
+	 ":2: the line is too long"},
 	{"sync = perhaps\n", ":1: sync: 'perhaps' is not always, finish or never"},
 };
 
