@@ -74,6 +74,13 @@ void append_refuse(struct request *request, int r)
 	tell_state(request);
 }
 
+void append_answer_broken(struct request *request)
+{
+	answer_error(request, 400, "ERR_INCOMPLETE_BODY",
+		     "the body broke off; Upload-Offset tells what was kept");
+	tell_state(request);
+}
+
 static void append_take(struct request *request, const void *bytes, size_t size)
 {
 	int r = upload_writer_put(request->writer, bytes, size);
@@ -133,6 +140,18 @@ static void append_end(struct request *request)
 	answer_end(request, &file);
 }
 
+static void append_break(struct request *request)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r = upload_writer_cut(request->writer, &file);
+
+	request->writer = upload_writer_free(request->writer);
+	if (r)
+		append_refuse(request, r);
+	else
+		append_answer_broken(request);
+}
+
 static void stop(void *arg)
 {
 	peer_stop_receiving(arg);
@@ -140,7 +159,7 @@ static void stop(void *arg)
 
 void append_begin(struct request *request, struct upload_append *append)
 {
-	static const struct sink sink = {append_take, append_end};
+	static const struct sink sink = {append_take, append_end, append_break};
 	int r;
 
 	append->size_known = !request->chunked;

@@ -16,6 +16,8 @@ bool append_read_number(struct request *request, enum field field, bool needed,
 bool append_read_promise(struct request *request);
 /* Opens the writer of request->id and makes it the sink of the body, or answers. */
 void append_begin(struct request *request, struct upload_append *append);
+/* Answers that the body broke off, and where the upload is now. */
+void append_answer_broken(struct request *request);
 /* Answers that an append was refused, and where the upload is now. */
 void append_refuse(struct request *request, int r);
 

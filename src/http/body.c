@@ -104,11 +104,24 @@ static void drain(struct request *request)
 		;
 }
 
+/* Who was told to stop leaves its upload to another request, and has no answer. */
+void body_break(struct request *request)
+{
+	if (!request_answered(request) && !request->failed) {
+		if (peer_is_stopped(request->peer))
+			return;
+		request->sink->broke(request);
+	}
+	answer_by_hand(request);
+}
+
 /* After the last byte that this connection brings. */
 static enum MHD_Result end_by_hand(struct request *request)
 {
-	if (request->taken < request->expected && !request_answered(request))
+	if (request->taken < request->expected) {
+		body_break(request);
 		return MHD_NO;
+	}
 	if (!request_answered(request) && !request->failed)
 		request->sink->end(request);
 	answer_by_hand(request);

@@ -11,5 +11,8 @@ bool body_can_swallow(const struct request *request);
 /* Waits for more of a body of known size, after a piece of it was taken. Reads a large
  * rest itself, and then the connection ends with the answer. */
 MUST_CHECK enum MHD_Result body_await(struct request *request);
+/* After the last byte that this connection brings, when that is not the body's: answers
+ * the client, which may have closed its own side only. */
+void body_break(struct request *request);
 
 #endif

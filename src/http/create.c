@@ -140,11 +140,32 @@ static void small_end(struct request *request)
 	create(request, request->creation);
 }
 
-/* A small body is committed together with its upload, in one transaction; should it
- * break off, then no client learned the URL, and nothing was created. */
+/* What came is kept if its client can be told where. */
+static void small_break(struct request *request)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r;
+
+	if (peer_is_gone(request->peer)) {
+		request->failed = true;
+		return;
+	}
+	request->creation->body = request->small;
+	request->creation->body_size = request->small_size;
+	r = uploads_create(request->site->uploads, request->creation, &file);
+	if (r) {
+		answer_refusal(request, r);
+		return;
+	}
+	set_created(request, &file);
+	append_answer_broken(request);
+}
+
+/* A small body is committed together with its upload, in one transaction, after its
+ * last byte. */
 static void create_small(struct request *request, const struct upload_request *creation)
 {
-	static const struct sink sink = {small_take, small_end};
+	static const struct sink sink = {small_take, small_end, small_break};
 
 	request->creation = malloc(sizeof(*creation));
 	request->small = malloc(request->expected);

@@ -194,6 +194,13 @@ bool peer_is_shut(const struct peer *peer)
 	return atomic_load(&peer->shut);
 }
 
+bool peer_is_gone(const struct peer *peer)
+{
+	struct pollfd look = {.fd = peer->fd};
+
+	return poll(&look, 1, 0) != 0;
+}
+
 void peer_shut_down(struct peer *peer)
 {
 	shutdown(peer->fd, SHUT_RDWR);

@@ -66,6 +66,9 @@ void peer_go_on(struct peer *peer);
 bool peer_is_stopped(const struct peer *peer);
 /* Whether it was done, and so no other request will come. */
 bool peer_is_shut(const struct peer *peer);
+/* Whether nothing that is sent would reach anybody: the connection was reset, or shut
+ * down. */
+bool peer_is_gone(const struct peer *peer);
 /* Makes the connection come to its end, without blocking. */
 void peer_shut_down(struct peer *peer);
 

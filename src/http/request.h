@@ -38,7 +38,8 @@ struct request;
 /* What becomes of a body. Either may answer. */
 struct sink {
 	void (*take)(struct request *request, const void *bytes, size_t size);
-	void (*end)(struct request *request); /* the body came whole */
+	void (*end)(struct request *request);	/* the body came whole */
+	void (*broke)(struct request *request); /* its client sends no more of it */
 };
 
 enum target { TARGET_NONE, TARGET_BASE, TARGET_UPLOAD };

@@ -1,6 +1,7 @@
 #include "tusfs/http.h"
 
 #include "answer.h"
+#include "body.h"
 #include "front.h"
 #include "listen.h"
 #include "peer.h"
@@ -88,7 +89,8 @@ static void notify_completed(void *arg, struct MHD_Connection *mhd, void **state
 	struct peer *peer = peer_of(mhd);
 
 	(void)arg;
-	(void)code;
+	if (*state && code == MHD_REQUEST_TERMINATED_CLIENT_ABORT)
+		body_break(*state); /* the socket is not shut down before this */
 	request_free(*state);
 	*state = NULL;
 	if (peer)

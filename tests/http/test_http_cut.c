@@ -26,6 +26,21 @@ static char *patch_request(const char *path, size_t *head)
 	return text;
 }
 
+/* The answer to a body that broke off, on a connection that ends with it. */
+static void assert_broken(int fd, const char *method, uint64_t kept)
+{
+	SCOPED(reply_release) struct reply reply = client_receive(fd, method);
+	const char *offset;
+
+	ck_assert_int_eq(reply.status, 400);
+	ck_assert_int_eq(strncmp(reply.body, "ERR_INCOMPLETE_BODY: ", 21), 0);
+	offset = reply_field(&reply, "Upload-Offset");
+	ck_assert_ptr_nonnull(offset);
+	ck_assert_uint_eq(strtoull(offset, NULL, 10), kept);
+	ck_assert(reply.closes);
+	ck_assert(client_closed(fd));
+}
+
 START_TEST(a_fin_at_any_byte_keeps_every_byte_of_the_body)
 {
 	size_t head, total = 1;
@@ -39,6 +54,8 @@ START_TEST(a_fin_at_any_byte_keeps_every_byte_of_the_body)
 		total = strlen(request);
 		client_send(fd, request, cut);
 		shutdown(fd, SHUT_WR);
+		if (cut >= head && cut < total)
+			assert_broken(fd, "PATCH", body);
 		while (!client_closed(fd))
 			; /* reads an answer, if there is one, to its end */
 		close(fd);
@@ -102,7 +119,7 @@ START_TEST(a_large_body_that_breaks_off_is_kept_to_its_last_byte)
 		path);
 	ck_assert(client_send(fd, body, size));
 	shutdown(fd, SHUT_WR);
-	ck_assert(client_closed(fd));
+	assert_broken(fd, "PATCH", size);
 	ck_assert_uint_eq(head_offset(path), size);
 }
 END_TEST
@@ -147,6 +164,47 @@ START_TEST(what_a_client_has_sent_is_seen_while_it_stalls)
 	stall(100000000, 5);
 	stall(100000, 500);
 	stall(1000, 500);
+}
+END_TEST
+
+START_TEST(a_chunked_body_that_breaks_off_anywhere_is_answered)
+{
+	static const char body[] = "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+
+	for (size_t cut = 0; cut < sizeof(body) - 1; cut++) {
+		SCOPED(scoped_free) char *path = create_upload("Upload-Length: 20\r\n");
+		SCOPED(scoped_close) int fd = client_connect(server.port);
+		size_t kept = 0;
+
+		for (size_t at = 0; at < cut; at++)
+			kept += (at >= 3 && at < 8) || (at >= 13 && at < 19);
+		client_print(fd,
+			     "PATCH %s HTTP/1.1\r\nHost: x\r\n"
+			     "Tus-Resumable: 1.0.0\r\n" PATCH_TYPE
+			     "Upload-Offset: 0\r\n"
+			     "Transfer-Encoding: chunked\r\n\r\n",
+			     path);
+		client_send(fd, body, cut);
+		shutdown(fd, SHUT_WR);
+		assert_broken(fd, "PATCH", kept);
+		ck_assert_uint_eq(head_offset(path), kept);
+	}
+}
+END_TEST
+
+START_TEST(nothing_of_a_checked_body_that_breaks_off_is_kept)
+{
+	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 20\r\n");
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+
+	client_print(fd,
+		     "PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
+		     "Upload-Offset: 0\r\nContent-Length: 20\r\n" PATCH_TYPE
+		     "Upload-Checksum: sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=\r\n\r\nhello",
+		     path);
+	shutdown(fd, SHUT_WR);
+	assert_broken(fd, "PATCH", 0);
+	ck_assert_uint_eq(head_offset(path), 0);
 }
 END_TEST
 
@@ -257,24 +315,111 @@ START_TEST(what_was_read_before_a_rst_is_kept)
 }
 END_TEST
 
-START_TEST(a_post_cut_at_any_byte_creates_all_or_nothing)
+static bool count_one(void *arg, const struct file *file)
 {
-	static const char request[] =
-		"POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
-		"Upload-Length: 5\r\nUpload-Metadata: a YQ==\r\n" PATCH_TYPE
-		"Content-Length: 5\r\n\r\nhello";
+	(void)file;
+	++*(unsigned int *)arg;
+	return true;
+}
 
-	for (size_t cut = 0; cut < sizeof(request); cut++) {
-		int fd = client_connect(server.port);
-		SCOPED(reply_release) struct reply reply = {0};
+static unsigned int count_uploads(void)
+{
+	unsigned int count = 0;
+
+	ck_assert_int_eq(
+		uploads_list(server.uploads, VIEW_ALL, 0, 0, count_one, &count), 0);
+	return count;
+}
+
+/* The answer to a POST whose body broke off, which made one upload. */
+static void assert_created_broken(int fd, uint64_t kept)
+{
+	SCOPED(reply_release) struct reply reply = client_receive(fd, "POST");
+	const char *offset;
+
+	ck_assert_int_eq(reply.status, 400);
+	offset = reply_field(&reply, "Upload-Offset");
+	ck_assert_ptr_nonnull(offset);
+	ck_assert_uint_eq(strtoull(offset, NULL, 10), kept);
+	ck_assert(reply.closes);
+	ck_assert_ptr_nonnull(reply_field(&reply, "Location"));
+	ck_assert_uint_eq(head_offset(reply.found), kept);
+	ck_assert(client_closed(fd));
+}
+
+/* Cuts a POST with a body of BODY at each byte. */
+static void cut_creations(const char *fields)
+{
+	SCOPED(scoped_free) char *request = NULL;
+	unsigned int created = 0;
+	size_t head, total;
+
+	ck_assert_int_ge(asprintf(&request,
+				  "POST /files/ HTTP/1.1\r\nHost: x\r\n"
+				  "Tus-Resumable: 1.0.0\r\n" PATCH_TYPE
+				  "Content-Length: 20\r\n%s\r\n" BODY,
+				  fields),
+			 0);
+	total = strlen(request);
+	head = total - strlen(BODY);
+	for (size_t cut = 0; cut <= total; cut++) {
+		SCOPED(scoped_close) int fd = client_connect(server.port);
 
 		client_send(fd, request, cut);
 		shutdown(fd, SHUT_WR);
-		reply = client_receive(fd, "POST");
-		ck_assert_int_eq(reply.status, cut == sizeof(request) - 1 ? 201 : 0);
-		close(fd);
+		if (cut >= head && cut < total) {
+			assert_created_broken(fd, cut - head);
+		} else {
+			SCOPED(reply_release)
+			struct reply reply = client_receive(fd, "POST");
+
+			ck_assert_int_eq(reply.status, cut == total ? 201 : 0);
+		}
+		created += cut >= head;
+		ck_assert_uint_eq(count_uploads(), created);
 	}
+}
+
+START_TEST(a_post_cut_at_any_byte_creates_nothing_or_tells_where)
+{
+	cut_creations("Upload-Length: 20\r\nUpload-Metadata: a YQ==\r\n");
+}
+END_TEST
+
+START_TEST(a_post_of_a_larger_upload_cut_at_any_byte_does_so_too)
+{
+	cut_creations("Upload-Length: 3000000\r\n");
+}
+END_TEST
+
+START_TEST(a_chunked_creation_that_breaks_off_tells_where)
+{
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+
+	client_print(fd,
+		     "POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
+		     "Upload-Length: 20\r\nTransfer-Encoding: chunked\r\n" PATCH_TYPE
+		     "\r\n14\r\nhello");
+	shutdown(fd, SHUT_WR);
+	assert_created_broken(fd, 5);
+}
+END_TEST
+
+/* Nobody would learn its URL. */
+START_TEST(a_small_creation_whose_client_is_gone_creates_nothing)
+{
+	int fd = client_connect(server.port);
+
+	client_print(fd,
+		     "POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
+		     "Upload-Length: 20\r\nContent-Length: 20\r\n" PATCH_TYPE
+		     "\r\nhello");
+	while (server_end(fd) < 0)
+		usleep(1000);
 	assert_alive();
+	client_reset(fd);
+	server_restart(); /* which waits for its thread */
+	ck_assert_uint_eq(count_uploads(), 0);
 }
 END_TEST
 
@@ -307,10 +452,15 @@ int main(void)
 		a_large_request_whose_client_half_closes_is_answered,
 		a_large_body_that_breaks_off_is_kept_to_its_last_byte,
 		what_a_client_has_sent_is_seen_while_it_stalls,
+		a_chunked_body_that_breaks_off_anywhere_is_answered,
+		nothing_of_a_checked_body_that_breaks_off_is_kept,
 		a_fast_client_that_stalls_is_read_to_its_last_byte,
 		a_rst_at_any_byte_harms_nothing,
 		what_was_read_before_a_rst_is_kept,
-		a_post_cut_at_any_byte_creates_all_or_nothing,
+		a_post_cut_at_any_byte_creates_nothing_or_tells_where,
+		a_post_of_a_larger_upload_cut_at_any_byte_does_so_too,
+		a_chunked_creation_that_breaks_off_tells_where,
+		a_small_creation_whose_client_is_gone_creates_nothing,
 		a_request_in_two_pieces_is_one,
 	};
 
