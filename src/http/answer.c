@@ -14,6 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The heads of a request and of its answer share a connection's memory (64 KiB). When
+ * they do not fit, libmicrohttpd closes without an answer. This leaves room for the
+ * fields that it adds, and for the rest of the first line. */
+#define HEADS_MAX (56 * 1024)
+/* What it needs for each field of a request besides name and value, and for each
+ * cookie; it keeps a copy of all cookies. */
+#define FIELD_MEMORY 64
+
 /* What every answer carries. */
 static void add_common_fields(struct request *request)
 {
@@ -77,6 +85,7 @@ static void answer_line(struct request *request, unsigned int status)
 		begin_text(request, status);
 		return;
 	}
+	request->is_short = true;
 	answer_with(request, status,
 		    MHD_create_response_from_buffer(strlen(request->line),
 						    request->line,
@@ -206,6 +215,7 @@ void answer_field(struct request *request, const char *name, const char *value)
 		buffer_add_field(&request->text, name, value);
 	else if (request->response)
 		MHD_add_response_header(request->response, name, value);
+	request->fields_size += strlen(name) + strlen(value);
 }
 
 void answer_field_number(struct request *request, const char *name, uint64_t value)
@@ -249,11 +259,23 @@ void answer_end_text(struct request *request)
 		buffer_add(text, request->line);
 }
 
+bool answer_is_crowded(const struct request *request)
+{
+	const struct fields *fields = &request->fields;
+
+	return 2 * fields->size + fields->count * FIELD_MEMORY + request->fields_size >
+	       HEADS_MAX;
+}
+
 enum MHD_Result answer_queue(struct request *request)
 {
 	if (request->failed)
 		return MHD_NO;
 	assert(request->response);
+	if (request->is_short && answer_is_crowded(request)) {
+		answer_by_hand(request);
+		return MHD_NO;
+	}
 	answer_log(request);
 	if (peer_is_shut(request->peer)) /* nothing comes over it any more */
 		MHD_add_response_header(request->response, "Connection", "close");

@@ -24,11 +24,14 @@ void answer_field_date(struct request *request, const char *name, int64_t micros
 /* Upload-Expires, if the upload is to expire. */
 void answer_expiry(struct request *request, const struct file *file);
 
+/* Whether the heads of the request and of the answer, as far as it has one, are too
+ * large for libmicrohttpd. */
+bool answer_is_crowded(const struct request *request);
 /* A debug line of what is answered. */
 void answer_log(const struct request *request);
 /* Adds what is left of an answer to its text, when the front serves the request. */
 void answer_end_text(struct request *request);
-/* Queues the answer. */
+/* Queues the answer, or writes it by hand. */
 MUST_CHECK enum MHD_Result answer_queue(struct request *request);
 /* Writes the answer to the socket, then waits for the client to read it. Closing at
  * once, with unread bytes of its body in the socket, would send an RST that overtakes

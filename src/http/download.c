@@ -27,7 +27,7 @@ struct download {
 	uint64_t first; /* what is sent */
 	uint64_t length;
 	bool part;
-	bool by_hand; /* complete, large, and in several blobs */
+	bool by_hand; /* complete; large and in several blobs, or a crowded head */
 };
 
 static void download_release(struct download *download)
@@ -96,21 +96,28 @@ static struct MHD_Response *respond_from_fd(const struct download *download,
 	return response;
 }
 
-static struct MHD_Response *respond(struct download *download)
+static struct MHD_Response *respond_without_body(void)
+{
+	return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+}
+
+static struct MHD_Response *respond(const struct request *request,
+				    struct download *download)
 {
 	struct upload_extent extent;
 
 	if (!download->length)
-		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+		return respond_without_body();
 	if (!download->complete ||
 	    upload_reader_extent(download->reader, download->first, &extent))
 		return respond_by_reading(download);
-	if (extent.length < download->length) {
-		download->by_hand = download->length >= BY_HAND_MIN;
-		return download->by_hand ? MHD_create_response_from_buffer(
-						   0, NULL, MHD_RESPMEM_PERSISTENT)
-					 : respond_by_reading(download);
-	}
+	download->by_hand =
+		answer_is_crowded(request) ||
+		(extent.length < download->length && download->length >= BY_HAND_MIN);
+	if (download->by_hand)
+		return respond_without_body();
+	if (extent.length < download->length)
+		return respond_by_reading(download);
 	if (extent.fd >= 0)
 		return respond_from_fd(download, &extent);
 	return MHD_create_response_from_buffer(download->length, (void *)extent.memory,
@@ -258,7 +265,7 @@ static void send_download(struct request *request, struct download *download)
 	}
 	if (!choose_range(request, download))
 		return;
-	answer_with(request, download->part ? 206 : 200, respond(download));
+	answer_with(request, download->part ? 206 : 200, respond(request, download));
 	add_validators(request, download);
 	add_type(request, &download->file);
 	add_range(request, download);

@@ -128,7 +128,9 @@ int fields_read(struct MHD_Connection *mhd, struct fields *fields)
 {
 	struct reading reading = {.fields = fields};
 
-	*fields = (struct fields){0};
+	*fields = (struct fields){
+		.count = (unsigned int)MHD_get_connection_values(
+			mhd, MHD_HEADER_KIND | MHD_COOKIE_KIND, NULL, NULL)};
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, read_one, &reading);
 	if (reading.error)
 		return failure(reading.error, "read the header of a request");

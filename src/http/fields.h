@@ -50,6 +50,9 @@ struct fields {
 	 * libmicrohttpd makes of a folded line. */
 	bool folded;
 	size_t size; /* bytes of all names and values */
+	/* of all fields, and of the cookies in them, when libmicrohttpd has read them
+	 */
+	unsigned int count;
 };
 
 /* Reads the header of a request, whose memory the values may be borrowed from. The

@@ -84,7 +84,9 @@ struct request {
 	struct buffer text; /* or the front's: its head, as it goes over the wire */
 	unsigned int status;
 	char line[320]; /* the body of a short answer */
-	bool failed;	/* there was no memory for an answer: just close */
+	bool is_short;
+	size_t fields_size; /* of what was added to `response` */
+	bool failed;	    /* there was no memory for an answer: just close */
 };
 
 /* Finds what method and path mean; site and fields are set. */

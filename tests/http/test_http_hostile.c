@@ -172,6 +172,104 @@ static int status_with_field_of(const char *name, size_t size)
 	return ask_status("POST", "/files/", fields, NULL);
 }
 
+/* A line of that name, with a value of so many bytes. */
+static char *line_of(const char *name, size_t size)
+{
+	char *line = malloc(size + 100);
+	size_t n = snprintf(line, 100, "%s: ", name);
+
+	ck_assert_ptr_nonnull(line);
+	memset(line + n, 'A', size);
+	memcpy(line + n + size, "\r\n", 3);
+	return line;
+}
+
+static char *upload_with_metadata_of(size_t size)
+{
+	SCOPED(scoped_free) char *line = line_of("Upload-Metadata", size);
+	SCOPED(scoped_free) char *fields = NULL;
+
+	memcpy(strchr(line, 'A'), "note ", 5);
+	ck_assert_int_gt(asprintf(&fields, "Upload-Length: 0\r\n%s", line), 0);
+	return create_upload(fields);
+}
+
+/* Both heads are in libmicrohttpd's memory of a connection, and cookies are twice. */
+static void check_long_heads(const char *name, size_t most)
+{
+	for (size_t size = 4000; size <= 60000; size += 8000) {
+		SCOPED(scoped_free) char *path = upload_with_metadata_of(size + 5);
+
+		for (size_t more = 0; more <= most; more += more < 8000 ? 500 : 4000) {
+			SCOPED(scoped_free) char *line = line_of(name, more);
+			SCOPED(reply_release)
+			struct reply reply = ask("HEAD", path, line, NULL);
+
+			ck_assert_msg(reply.status == 200, "%zu and %zu: %d", size,
+				      more, reply.status);
+			ck_assert_uint_eq(
+				strlen(reply_field(&reply, "Upload-Metadata")),
+				size + 5);
+		}
+	}
+}
+
+START_TEST(long_metadata_comes_back_to_a_long_request)
+{
+	check_long_heads("Cookie", 24000);
+	check_long_heads("X-Long", 61000);
+}
+END_TEST
+
+START_TEST(a_long_request_is_answered_whatever_it_asks)
+{
+	SCOPED(scoped_free) char *path = create_complete("", "hello");
+	SCOPED(scoped_free) char *line = line_of("X-Long", 61500);
+	SCOPED(scoped_free) char *range = NULL;
+	SCOPED(reply_release) struct reply reply = {0};
+
+	ck_assert_int_gt(asprintf(&range, "Range: bytes=1-3\r\n%s", line), 0);
+	reply = ask("GET", path, range, NULL);
+	ck_assert_int_eq(reply.status, 206);
+	ck_assert_str_eq(reply.body, "ell");
+	ck_assert_int_eq(ask_status("PUT", path, line, NULL), 405);
+	ck_assert_int_eq(ask_status("OPTIONS", path, line, NULL), 204);
+	ck_assert_int_eq(patch(path, 5, line, ""), 204);
+	ck_assert_int_eq(patch(path, 0, line, "a"), 409);
+	ck_assert_int_eq(ask_status("DELETE", path, line, NULL), 204);
+}
+END_TEST
+
+/* Each takes more of that memory than its bytes. */
+START_TEST(many_fields_are_answered)
+{
+	SCOPED(scoped_free) char *path = upload_with_metadata_of(20005);
+	char fields[500 * 6 + 1] = "";
+
+	for (size_t n = 0; n < 500; n += 10) {
+		snprintf(fields + 6 * n, sizeof(fields) - 6 * n, "%s",
+			 "A: B\r\nA: B\r\nA: B\r\nA: B\r\nA: B\r\n"
+			 "A: B\r\nA: B\r\nA: B\r\nA: B\r\nA: B\r\n");
+		ck_assert_int_eq(ask_status("HEAD", path, fields, NULL), 200);
+	}
+}
+END_TEST
+
+START_TEST(many_cookies_are_answered)
+{
+	SCOPED(scoped_free) char *path = upload_with_metadata_of(20005);
+	char fields[500 * 4 + 20] = "Cookie: a=b";
+
+	for (size_t n = 0; n < 500; n += 10) {
+		size_t used = strlen(fields);
+
+		memcpy(fields + used, "\r\n", 3);
+		ck_assert_int_eq(ask_status("HEAD", path, fields, NULL), 200);
+		strcpy(fields + used, ";a=b;a=b;a=b;a=b;a=b;a=b;a=b;a=b;a=b;a=b");
+	}
+}
+END_TEST
+
 START_TEST(long_headers_are_431)
 {
 	ck_assert_int_eq(status_with_field_of("X-Long", 60000), 201);
@@ -393,6 +491,10 @@ int main(void)
 		fields_sent_twice_are_refused,
 		a_folded_line_loses_nothing_in_silence,
 		long_headers_are_431,
+		long_metadata_comes_back_to_a_long_request,
+		a_long_request_is_answered_whatever_it_asks,
+		many_fields_are_answered,
+		many_cookies_are_answered,
 		a_header_without_end_is_refused,
 		thousands_of_short_fields_are_harmless,
 		odd_ids_are_not_found,
