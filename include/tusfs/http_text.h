@@ -28,6 +28,8 @@ enum http_range_kind http_range_parse(const char *text, uint64_t size,
 /* Whether `etag`, a strong one with its quotes, is in a list of entity tags by weak
  * comparison, or the list is "*" (RFC 9110, 13.1.2). */
 bool http_etag_listed(const char *list, const char *etag);
+/* The same by strong comparison (RFC 9110, 13.1.1). */
+bool http_etag_matches(const char *list, const char *etag);
 
 /* Whether all of `text` is one token (RFC 9110, 5.6.2). */
 bool http_is_token(const char *text, size_t length);

@@ -98,6 +98,48 @@ void answer(struct request *request, unsigned int status)
 	answer_line(request, status);
 }
 
+static ssize_t read_nothing(void *arg, uint64_t position, char *bytes, size_t max)
+{
+	(void)arg;
+	(void)position;
+	(void)bytes;
+	(void)max;
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* Before 0.9.75.02 libmicrohttpd says no length only where the end of a body is the end
+ * of the connection. (Chunked it would send a body to HEAD.) */
+static struct MHD_Response *respond_without_length(void)
+{
+	struct MHD_Response *response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, 1, read_nothing, NULL, NULL);
+
+	if (response)
+#if MHD_VERSION >= 0x00097502
+		MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE,
+					 MHD_RO_END);
+#else
+		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT,
+					 MHD_RO_END);
+#endif
+	return response;
+}
+
+void answer_head_only(struct request *request, unsigned int status, uint64_t length)
+{
+	request->no_length = true;
+	if (request->at_once) {
+		answer(request, status);
+		return;
+	}
+	request->is_short = true;
+	answer_with(request, status,
+		    length == ANSWER_NO_LENGTH
+			    ? respond_without_length()
+			    : MHD_create_response_from_callback(length, 1, read_nothing,
+								NULL, NULL));
+}
+
 void answer_error(struct request *request, unsigned int status, const char *code,
 		  const char *format, ...)
 {
@@ -247,12 +289,17 @@ void answer_log(const struct request *request)
 		  (int)strcspn(request->line, "\n"), request->line);
 }
 
+bool answer_has_length(const struct request *request)
+{
+	return request->status != 204 && !request->no_length;
+}
+
 void answer_end_text(struct request *request)
 {
 	struct buffer *text = &request->text;
 
 	answer_log(request);
-	if (request->status != 204)
+	if (answer_has_length(request))
 		answer_field_number(request, "Content-Length", strlen(request->line));
 	buffer_add(text, "\r\n");
 	if (!request->wire_head)

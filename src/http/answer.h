@@ -7,6 +7,11 @@
 
 /* Gives the request an answer without a body. */
 void answer(struct request *request, unsigned int status);
+#define ANSWER_NO_LENGTH UINT64_MAX
+
+/* Gives it an answer that has no body by its kind: 304, or 200 to HEAD. It has either
+ * the Content-Length of the body that a GET would bring, or none (RFC 9110, 8.6). */
+void answer_head_only(struct request *request, unsigned int status, uint64_t length);
 /* Gives it an answer with a body; takes the response over, which may be NULL (no memory
  * for it). */
 void answer_with(struct request *request, unsigned int status,
@@ -24,6 +29,8 @@ void answer_field_date(struct request *request, const char *name, int64_t micros
 /* Upload-Expires, if the upload is to expire. */
 void answer_expiry(struct request *request, const struct file *file);
 
+/* Whether the answer says Content-Length, when the door itself writes it. */
+bool answer_has_length(const struct request *request);
 /* Whether the heads of the request and of the answer, as far as it has one, are too
  * large for libmicrohttpd. */
 bool answer_is_crowded(const struct request *request);

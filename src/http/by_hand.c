@@ -40,7 +40,7 @@ static char *print_answer(const struct request *request, const char *line,
 	fprintf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\n",
 		request->status, MHD_get_reason_phrase_for(request->status), date);
 	MHD_get_response_headers(request->response, print_field, out);
-	if (request->status != 204)
+	if (answer_has_length(request))
 		fprintf(out, "Content-Length: %" PRIu64 "\r\n", length);
 	fprintf(out, "\r\n%s", request->wire_head ? "" : line);
 	if (fclose(out) == 0)

@@ -136,6 +136,22 @@ static bool date_is(const char *text, int64_t *seconds)
 	return true;
 }
 
+/* Whether If-Match, or else If-Unmodified-Since, allows an answer at all. What is
+ * unfinished has no entity tag and no date, but exists. */
+static bool is_as_expected(const struct request *request,
+			   const struct download *download)
+{
+	const char *etags = request_field(request, FIELD_IF_MATCH);
+	const char *date = request_field(request, FIELD_IF_UNMODIFIED_SINCE);
+	int64_t since;
+
+	if (etags)
+		return download->complete ? http_etag_matches(etags, download->etag)
+					  : strcmp(etags, "*") == 0;
+	return !download->complete || !date || !date_is(date, &since) ||
+	       download->file.modified / CLOCK_SECOND <= since;
+}
+
 static bool not_modified(const struct request *request, const struct download *download)
 {
 	const char *etags = request_field(request, FIELD_IF_NONE_MATCH);
@@ -256,10 +272,16 @@ static void add_range(struct request *request, const struct download *download)
 	answer_field(request, "Content-Range", text);
 }
 
+/* In the order of RFC 9110, 13.2.2. */
 static void send_download(struct request *request, struct download *download)
 {
+	if (!is_as_expected(request, download)) {
+		answer_error(request, 412, "ERR_PRECONDITION_FAILED",
+			     "the upload is not the one that was expected");
+		return;
+	}
 	if (not_modified(request, download)) {
-		answer(request, 304);
+		answer_head_only(request, 304, download->size);
 		add_validators(request, download);
 		return;
 	}

@@ -34,6 +34,8 @@ static const struct known {
 	[FIELD_CORS_HEADERS] = {NAME("Access-Control-Request-Headers"), .list = true},
 	[FIELD_RANGE] = {NAME("Range")},
 	[FIELD_IF_RANGE] = {NAME("If-Range")},
+	[FIELD_IF_MATCH] = {NAME("If-Match"), .list = true},
+	[FIELD_IF_UNMODIFIED_SINCE] = {NAME("If-Unmodified-Since")},
 	[FIELD_IF_NONE_MATCH] = {NAME("If-None-Match"), .list = true},
 	[FIELD_IF_MODIFIED_SINCE] = {NAME("If-Modified-Since")},
 	[FIELD_FORWARDED] = {NAME("Forwarded"), .list = true},

@@ -85,6 +85,7 @@ struct request {
 	unsigned int status;
 	char line[320]; /* the body of a short answer */
 	bool is_short;
+	bool no_length;	    /* it need not say Content-Length */
 	size_t fields_size; /* of what was added to `response` */
 	bool failed;	    /* there was no memory for an answer: just close */
 };

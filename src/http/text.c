@@ -81,7 +81,7 @@ enum http_range_kind http_range_parse(const char *text, uint64_t size,
 	return HTTP_RANGE_PART;
 }
 
-bool http_etag_listed(const char *list, const char *etag)
+static bool has_etag(const char *list, const char *etag, bool weak)
 {
 	size_t length = strlen(etag);
 	const char *end = list + strlen(list);
@@ -91,15 +91,27 @@ bool http_etag_listed(const char *list, const char *etag)
 		return true;
 	while (*list) {
 		list += strspn(list, ", \t");
-		if (strncmp(list, "W/", 2) == 0)
+		if (weak && strncmp(list, "W/", 2) == 0)
 			list += 2;
 		if (strncmp(list, etag, length) == 0)
 			return true;
+		if (strncmp(list, "W/", 2) == 0)
+			list += 2;
 		if (*list == '"')
 			list += 1 + strcspn(list + 1, "\"");
 		list += strcspn(list, ",");
 	}
 	return false;
+}
+
+bool http_etag_listed(const char *list, const char *etag)
+{
+	return has_etag(list, etag, true);
+}
+
+bool http_etag_matches(const char *list, const char *etag)
+{
+	return has_etag(list, etag, false);
 }
 
 bool http_list_has(const char *list, const char *token)

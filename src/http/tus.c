@@ -62,6 +62,17 @@ static int head_refusal(int r)
 	}
 }
 
+/* GET has a length of its own only for what it gives. */
+static void answer_head(struct request *request, const struct file *file)
+{
+	if (request->wire_head)
+		answer_head_only(request, 200,
+				 file_is_complete(file) ? file->offset
+							: ANSWER_NO_LENGTH);
+	else
+		answer(request, 200);
+}
+
 void head_begin(struct request *request)
 {
 	SCOPED(file_release) struct file file = {0};
@@ -78,7 +89,7 @@ void head_begin(struct request *request)
 		answer_refusal(request, r);
 		return;
 	}
-	answer(request, 200);
+	answer_head(request, &file);
 	answer_field(request, "Cache-Control", "no-store");
 	add_state(request, &file);
 }

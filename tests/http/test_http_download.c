@@ -122,6 +122,9 @@ START_TEST(an_unchanged_file_is_not_sent_again)
 	reply = get(path, fields);
 	ck_assert_int_eq(reply.status, 304);
 	ck_assert_str_eq(reply_field(&reply, "ETag"), etag);
+	ck_assert(!reply_field(&reply, "Content-Length") ||
+		  strcmp(reply_field(&reply, "Content-Length"), "5") == 0);
+	ck_assert(!reply.closes);
 	ck_assert_int_eq(ask_status("GET", path, since, NULL), 304);
 	ck_assert_int_eq(ask_status("GET", path, both, NULL), 200);
 	ck_assert_int_eq(ask_status("GET", path, "If-None-Match: *\r\n", NULL), 304);
@@ -132,6 +135,63 @@ START_TEST(an_unchanged_file_is_not_sent_again)
 		200);
 	ck_assert_int_eq(
 		ask_status("GET", path, "If-Modified-Since: yesterday\r\n", NULL), 200);
+}
+END_TEST
+
+/* A GET with two such lines, or one. */
+static int status_if(const char *path, const char *first, const char *second)
+{
+	SCOPED(scoped_free) char *fields = NULL;
+
+	ck_assert_int_ge(
+		asprintf(&fields, "%s\r\n%s%s", first, second, *second ? "\r\n" : ""),
+		0);
+	return ask_status("GET", path, fields, NULL);
+}
+
+START_TEST(another_file_than_expected_is_not_sent)
+{
+	static const char before[] =
+		"If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT";
+	SCOPED(scoped_free) char *path = create_complete("", "hello");
+	SCOPED(scoped_free) char *etag = field_of(path, "ETag");
+	SCOPED(scoped_free) char *modified = field_of(path, "Last-Modified");
+	SCOPED(scoped_free) char *is = NULL, *weak = NULL, *since = NULL, *none = NULL;
+
+	ck_assert_int_ge(asprintf(&is, "If-Match: \"x\", %s", etag), 0);
+	ck_assert_int_ge(asprintf(&weak, "If-Match: W/%s", etag), 0);
+	ck_assert_int_ge(asprintf(&since, "If-Unmodified-Since: %s", modified), 0);
+	ck_assert_int_ge(asprintf(&none, "If-None-Match: %s", etag), 0);
+	ck_assert_int_eq(status_if(path, is, ""), 200);
+	ck_assert_int_eq(status_if(path, "If-Match: *", ""), 200);
+	ck_assert_int_eq(status_if(path, "If-Match: \"x\"", ""), 412);
+	ck_assert_int_eq(status_if(path, weak, ""), 412);
+	ck_assert_int_eq(status_if(path, since, ""), 200);
+	ck_assert_int_eq(status_if(path, before, ""), 412);
+	ck_assert_int_eq(status_if(path, "If-Unmodified-Since: yesterday", ""), 200);
+	/* the tag wins over the date; a failed condition over "not modified" */
+	ck_assert_int_eq(status_if(path, is, before), 200);
+	ck_assert_int_eq(status_if(path, is, none), 304);
+	ck_assert_int_eq(status_if(path, "If-Match: \"x\"", none), 412);
+	ck_assert_int_eq(status_if(path, before, none), 412);
+	ck_assert_int_eq(status_if(path, "If-Match: \"x\"", "Range: bytes=9-"), 412);
+}
+END_TEST
+
+START_TEST(an_unfinished_file_is_only_expected_by_a_star)
+{
+	SCOPED(scoped_free) char *path = NULL;
+
+	server.config.serve_unfinished = true;
+	server_restart();
+	path = create_upload("Upload-Length: 10\r\n");
+	ck_assert_int_eq(patch(path, 0, "", "hello"), 204);
+	ck_assert_int_eq(status_if(path, "If-Match: *", ""), 200);
+	ck_assert_int_eq(status_if(path, "If-Match: \"\"", ""), 412);
+	ck_assert_int_eq(status_if(path,
+				   "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+				   ""),
+			 200);
 }
 END_TEST
 
@@ -375,6 +435,8 @@ int main(void)
 		several_or_odd_ranges_give_the_whole,
 		a_range_past_the_end_is_416,
 		an_unchanged_file_is_not_sent_again,
+		another_file_than_expected_is_not_sent,
+		an_unfinished_file_is_only_expected_by_a_star,
 		a_part_is_given_only_of_the_same_file,
 		only_inert_types_are_shown_in_place,
 		metadata_cannot_inject_into_the_header,

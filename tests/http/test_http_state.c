@@ -27,6 +27,37 @@ START_TEST(head_tells_offset_and_length_and_is_not_cached)
 }
 END_TEST
 
+/* RFC 9110, 8.6. By the front, and by libmicrohttpd, which gets what overrides its
+ * method. */
+START_TEST(head_tells_no_content_length_that_get_would_not)
+{
+	SCOPED(scoped_free) char *half = create_upload("Upload-Length: 11\r\n");
+	SCOPED(scoped_free) char *complete = create_complete("", "hello");
+	const char *const paths[] = {half, complete};
+	static const char *const fields[] = {"", "X-HTTP-Method-Override: HEAD\r\n"};
+
+	for (size_t i = 0; i < 4; i++) {
+		SCOPED(reply_release)
+		struct reply reply = ask("HEAD", paths[i / 2], fields[i % 2], NULL);
+
+		ck_assert_int_eq(reply.status, 200);
+		ck_assert_ptr_nonnull(reply_field(&reply, "Upload-Offset"));
+		ck_assert_ptr_null(reply_field(&reply, "Transfer-Encoding"));
+		if (reply_field(&reply, "Content-Length")) {
+			ck_assert_str_eq(reply.found, "5");
+			ck_assert_ptr_eq(paths[i / 2], complete);
+		}
+	}
+	{
+		SCOPED(reply_release)
+		struct reply reply = ask("POST", half, fields[1], NULL);
+
+		ck_assert_int_eq(reply.status, 200);
+		ck_assert_str_eq(reply_field(&reply, "Content-Length"), "0");
+	}
+}
+END_TEST
+
 START_TEST(head_of_an_unknown_upload_has_no_offset)
 {
 	SCOPED(reply_release)
@@ -319,6 +350,7 @@ int main(void)
 {
 	const TTest *tests[] = {
 		head_tells_offset_and_length_and_is_not_cached,
+		head_tells_no_content_length_that_get_would_not,
 		head_of_an_unknown_upload_has_no_offset,
 		delete_ends_an_upload_in_any_state,
 		a_missing_or_other_version_is_not_processed,

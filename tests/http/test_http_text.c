@@ -84,6 +84,17 @@ START_TEST(an_entity_tag_is_found_in_a_list)
 }
 END_TEST
 
+START_TEST(a_weak_entity_tag_is_no_strong_one)
+{
+	ck_assert(http_etag_matches("\"a\"", "\"a\""));
+	ck_assert(http_etag_matches("W/\"a\", \"a\"", "\"a\""));
+	ck_assert(http_etag_matches("*", "\"a\""));
+	ck_assert(!http_etag_matches("W/\"a\"", "\"a\""));
+	ck_assert(!http_etag_matches("W/\"x,\"a\"", "\"a\""));
+	ck_assert(!http_etag_matches("", "\"a\""));
+}
+END_TEST
+
 START_TEST(a_token_is_found_whole_in_a_list)
 {
 	ck_assert(http_list_has("upload-checksum", "Upload-Checksum"));
@@ -229,6 +240,7 @@ int main(void)
 		a_range_past_the_end_is_unsatisfiable,
 		what_is_not_one_range_is_ignored,
 		an_entity_tag_is_found_in_a_list,
+		a_weak_entity_tag_is_no_strong_one,
 		a_token_is_found_whole_in_a_list,
 		only_tokens_make_a_token_list,
 		media_types_are_checked_to_their_end,
