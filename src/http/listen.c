@@ -17,6 +17,20 @@
 
 #define FIRST_INHERITED 3 /* SD_LISTEN_FDS_START */
 
+/* As with a port on loopback, anybody on this machine may connect to a Unix socket,
+ * which takes write permission: a proxy has a user of its own. The umask, which all
+ * threads share, has cut the mode; nobody can connect before listen(). */
+static int listen_at(int fd, const struct sockaddr *address, socklen_t size)
+{
+	if (bind(fd, address, size) < 0)
+		return -1;
+	if (address->sa_family == AF_UNIX &&
+	    fchmodat(AT_FDCWD, ((const struct sockaddr_un *)address)->sun_path, 0666,
+		     AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return listen(fd, SOMAXCONN);
+}
+
 static int open_socket(int family, const struct sockaddr *address, socklen_t size,
 		       const char *text, int *fd)
 {
@@ -29,7 +43,7 @@ static int open_socket(int family, const struct sockaddr *address, socklen_t siz
 	/* never SO_REUSEPORT: a second daemon would take half of the connections */
 	if (family != AF_UNIX)
 		setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(made, address, size) < 0 || listen(made, SOMAXCONN) < 0)
+	if (listen_at(made, address, size) < 0)
 		return failure(-errno, "listen on %s", text);
 	*fd = made;
 	made = -1;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 static void set_idle_timeout(int64_t microseconds)
@@ -304,6 +305,24 @@ START_TEST(a_unix_socket_is_served_and_removed)
 }
 END_TEST
 
+START_TEST(anybody_may_connect_to_a_unix_socket)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("socket");
+	SCOPED(scoped_free) char *address = NULL;
+	struct http *http = NULL;
+	mode_t umask_before = umask(077);
+	struct stat st;
+
+	ck_assert_int_ge(asprintf(&address, "unix:%s", path), 0);
+	ck_assert_int_eq(start_on(address, &http), 0);
+	umask(umask_before);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert(S_ISSOCK(st.st_mode));
+	ck_assert_uint_eq(st.st_mode & 07777, 0666);
+	http_stop(http);
+}
+END_TEST
+
 START_TEST(several_addresses_are_served_at_once)
 {
 	static const char *const addresses[] = {"127.0.0.1:0", "[::1]:0"};
@@ -364,6 +383,7 @@ int main(void)
 		idle_connections_of_the_front_are_kept,
 		a_taken_port_and_a_bad_address_are_refused,
 		a_unix_socket_is_served_and_removed,
+		anybody_may_connect_to_a_unix_socket,
 		several_addresses_are_served_at_once,
 		a_quiesced_server_serves_who_is_there_and_no_one_else,
 	};
