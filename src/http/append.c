@@ -124,12 +124,36 @@ static void answer_end(struct request *request, const struct file *file)
 	answer_expiry(request, file);
 }
 
+int append_check_empty(const struct request *request)
+{
+	enum digest_algorithm algorithm = request->checksum.algorithm;
+	uint8_t digest[DIGEST_MAX_BYTES];
+	int r;
+
+	if (!request->promised)
+		return 0;
+	if (algorithm == DIGEST_NONE)
+		return REFUSED_CHECKSUM;
+	r = digest_once(algorithm, "", 0, digest);
+	if (r)
+		return r;
+	return memcmp(digest, request->checksum.bytes, digest_size(algorithm)) == 0
+		       ? 0
+		       : REFUSED_CHECKSUM;
+}
+
 static void append_end(struct request *request)
 {
 	SCOPED(file_release) struct file file = {0};
 	int r;
 
 	read_trailer(request);
+	/* of a complete upload the engine verifies nothing any more */
+	r = request->taken ? 0 : append_check_empty(request);
+	if (r) {
+		append_refuse(request, r);
+		return;
+	}
 	r = upload_writer_commit(request->writer,
 				 request->promised ? &request->checksum : NULL, &file);
 	if (r) {

@@ -14,6 +14,9 @@ bool append_read_number(struct request *request, enum field field, bool needed,
 			uint64_t *value);
 /* Reads Upload-Checksum, or that a trailer will bring it. False when answered. */
 bool append_read_promise(struct request *request);
+/* Verifies the promised checksum, if there is one, of a body without bytes. Refusals:
+ * CHECKSUM. */
+MUST_CHECK int append_check_empty(const struct request *request);
 /* Opens the writer of request->id and makes it the sink of the body, or answers. */
 void append_begin(struct request *request, struct upload_append *append);
 /* Answers that the body broke off, and where the upload is now. */

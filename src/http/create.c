@@ -220,12 +220,16 @@ void post_begin(struct request *request)
 {
 	struct upload_request creation = {.kind = FILE_PLAIN};
 	SCOPED(scoped_free) struct upload_id *parts = NULL;
+	int r;
 
 	if (!read_concat(request, &creation, &parts) ||
 	    !read_length(request, &creation) || !read_metadata(request, &creation) ||
 	    !append_read_promise(request) || !accept_body(request, &creation))
 		return;
-	if (request->at_once)
+	r = request_has_body(request) ? 0 : append_check_empty(request);
+	if (r)
+		answer_refusal(request, r);
+	else if (request->at_once)
 		create_at_once(request, &creation);
 	else if (!request_has_body(request))
 		create(request, &creation);

@@ -269,6 +269,32 @@ START_TEST(a_trailer_counts_wherever_it_is_cut)
 }
 END_TEST
 
+START_TEST(a_body_of_no_bytes_is_checked_in_any_state)
+{
+	static const char wrong[] = "Upload-Checksum: " SHA1_HELLO "\r\n";
+	static const char right[] =
+		"Upload-Checksum: sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk=\r\n";
+	SCOPED(scoped_free) char *half = create_upload("Upload-Length: 9\r\n");
+	SCOPED(scoped_free) char *complete = create_complete("", "hello");
+	SCOPED(scoped_free) char *fields = NULL;
+	SCOPED(reply_release) struct reply reply = {0};
+
+	ck_assert_int_eq(patch(half, 0, wrong, ""), 460);
+	ck_assert_int_eq(patch(half, 0, right, ""), 204);
+	ck_assert_int_eq(patch(complete, 5, right, ""), 204);
+	ck_assert_int_eq(patch(complete, 5, wrong, ""), 460);
+	ck_assert_int_eq(patch(complete, 4, wrong, ""), 409);
+	assert_content(complete, "hello");
+	ck_assert_int_ge(asprintf(&fields, "Upload-Length: 5\r\n%s", wrong), 0);
+	reply = ask("POST", "/files/", fields, NULL);
+	ck_assert_int_eq(reply.status, 460);
+	ck_assert_ptr_null(reply_field(&reply, "Location"));
+	free(fields);
+	ck_assert_int_ge(asprintf(&fields, "Upload-Length: 5\r\n%s", right), 0);
+	ck_assert_int_eq(ask_status("POST", "/files/", fields, NULL), 201);
+}
+END_TEST
+
 /* ---- of the whole file ---- */
 
 START_TEST(a_whole_file_checksum_is_verified_at_the_end)
@@ -296,6 +322,7 @@ int main(void)
 		a_checked_body_that_breaks_off_leaves_nothing,
 		a_large_checked_body_is_hashed_as_it_comes,
 		a_creation_with_a_body_is_checked_too,
+		a_body_of_no_bytes_is_checked_in_any_state,
 		a_checksum_comes_as_a_trailer,
 		an_announced_trailer_must_come_and_be_well_formed,
 		a_trailer_counts_even_if_nothing_announced_it,
