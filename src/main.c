@@ -186,6 +186,7 @@ static int serve_in_background(const struct options *options)
 	if (child == 0) {
 		close(ready[0]);
 		setsid();
+		http_inherit_from_parent();
 		return serve(options, ready[1]);
 	}
 	close(ready[1]);

@@ -26,6 +26,9 @@ struct http_config {
 	int64_t idle_timeout; /* microseconds */
 };
 
+/* After a fork(), in the child: sockets that systemd handed over to the parent are for
+ * this process now. */
+void http_inherit_from_parent(void);
 /* Opens every listening socket and starts to serve. The configuration and the strings
  * in it are copied. The caller owns *http. Fails with one logged line (port taken, bad
  * address). Refusals: INVALID (an address that cannot be read; logged). */

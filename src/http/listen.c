@@ -152,6 +152,16 @@ static uint64_t environment_number(const char *name)
 	return text && text_to_u64(text, strlen(text), &number) ? number : 0;
 }
 
+void http_inherit_from_parent(void)
+{
+	char pid[24];
+
+	if (environment_number("LISTEN_PID") != (uint64_t)getppid())
+		return;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+}
+
 static size_t inherited_count(void)
 {
 	uint64_t count = environment_number("LISTEN_FDS");

@@ -59,7 +59,16 @@ START_TEST(a_socket_from_systemd_replaces_the_addresses)
 	server.http = http_stop(server.http);
 	ck_assert_int_eq(dup2(held, 3), 3); /* as it was, for the descriptor count */
 	unsetenv("LISTEN_PID");
+	/* for a parent that went into the background by a fork */
+	snprintf(pid, sizeof(pid), "%d", (int)getppid());
+	setenv("LISTEN_PID", pid, 1);
+	http_inherit_from_parent();
+	ck_assert_int_eq(http_start(&server.config, server.uploads, &server.http), 0);
+	ck_assert_uint_eq(http_port(server.http), port);
+	server.http = http_stop(server.http);
+	ck_assert_int_eq(dup2(held, 3), 3);
 	setenv("LISTEN_PID", "1", 1); /* not meant for us */
+	http_inherit_from_parent();
 	server.config.listen_count = 1;
 	ck_assert_int_eq(http_start(&server.config, server.uploads, &server.http), 0);
 	ck_assert_uint_ne(http_port(server.http), port);
