@@ -116,6 +116,17 @@ static void detach(int ready)
 	close(ready);
 }
 
+static void log_ready(const struct service *service, const struct options *options)
+{
+	const char *mount = options->no_mount ? "no mount" : options->fs.mountpoint;
+	unsigned int port = http_port(service->http);
+
+	if (port)
+		log_info("ready: port %u, %s", port, mount);
+	else
+		log_info("ready: no port, %s", mount);
+}
+
 /* `ready` is where to tell that both doors are open, or -1 in the foreground. Returns
  * the exit status. */
 static int serve(const struct options *options, int ready)
@@ -130,8 +141,7 @@ static int serve(const struct options *options, int ready)
 	if (!r) {
 		if (ready >= 0)
 			detach(ready);
-		log_info("ready: port %u, %s", http_port(service.http),
-			 options->no_mount ? "no mount" : options->fs.mountpoint);
+		log_ready(&service, options);
 		sigwait(&ends, &number);
 		log_info("stopping");
 	}

@@ -191,11 +191,26 @@ static int take_inherited(size_t i, struct listener *listener)
 
 /* ---- all ---- */
 
+/* The kernel has chosen one: nobody could know it otherwise. */
+static void tell_port(const char *text, const struct listener *listener)
+{
+	const char *port = strrchr(text, ':');
+	uint64_t number;
+
+	if (port && text_to_u64(port + 1, strlen(port + 1), &number) && !number)
+		log_info("listening on %s: port %u", text, listener_port(listener));
+}
+
 static int open_listener(const char *text, struct listener *listener)
 {
+	int r;
+
 	if (strncmp(text, "unix:", 5) == 0)
 		return open_unix(text, text + 5, listener);
-	return open_tcp(text, &listener->fd);
+	r = open_tcp(text, &listener->fd);
+	if (!r)
+		tell_port(text, listener);
+	return r;
 }
 
 int listeners_open(const struct http_config *config, struct listener **listeners,

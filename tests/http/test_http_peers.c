@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static void set_idle_timeout(int64_t microseconds)
 {
@@ -347,6 +348,48 @@ START_TEST(several_addresses_are_served_at_once)
 }
 END_TEST
 
+/* The port that was logged for an address, or 0. */
+static unsigned int logged_port(FILE *log, const char *address)
+{
+	char line[256], *found;
+	unsigned int port = 0;
+
+	rewind(log);
+	while (fgets(line, sizeof(line), log)) {
+		found = strstr(line, address);
+		if (found)
+			ck_assert_int_eq(
+				sscanf(found + strlen(address), ": port %u", &port), 1);
+	}
+	return port;
+}
+
+START_TEST(each_port_that_was_chosen_is_logged)
+{
+	static const char *const addresses[] = {"127.0.0.1:0", "127.0.0.2:0"};
+	struct http_config config = server.config;
+	struct http *http = NULL;
+	FILE *log = tmpfile();
+	int standard_error = dup(STDERR_FILENO), r;
+	unsigned int second;
+
+	ck_assert_ptr_nonnull(log);
+	config.listen = addresses;
+	config.listen_count = 2;
+	dup2(fileno(log), STDERR_FILENO);
+	r = http_start(&config, server.uploads, &http);
+	dup2(standard_error, STDERR_FILENO);
+	close(standard_error);
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(logged_port(log, addresses[0]), http_port(http));
+	second = logged_port(log, addresses[1]);
+	ck_assert_uint_ne(second, 0);
+	ck_assert_uint_ne(second, http_port(http));
+	fclose(log);
+	http_stop(http);
+}
+END_TEST
+
 START_TEST(a_quiesced_server_serves_who_is_there_and_no_one_else)
 {
 	SCOPED(scoped_close) int fd = client_connect(server.port);
@@ -385,6 +428,7 @@ int main(void)
 		a_unix_socket_is_served_and_removed,
 		anybody_may_connect_to_a_unix_socket,
 		several_addresses_are_served_at_once,
+		each_port_that_was_chosen_is_logged,
 		a_quiesced_server_serves_who_is_there_and_no_one_else,
 	};
 
