@@ -7,8 +7,8 @@
 
 /* At most so many in one transaction, so that the first does not wait for too many. */
 #define BATCH_MAX 256
-/* A batch waits for more only up to this size: in larger ones the sync is the smaller
- * part; for this part of the time that the last commit took; and never longer. */
+/* A batch of fewer than CROWD_MAX waits for more: for a quarter of the last commit's
+ * time, 5 ms at most. In larger ones the sync is the smaller part. */
 #define CROWD_MAX   16
 #define CROWD_SHARE 4
 #define CROWD_TIME  (CLOCK_SECOND / 200)

@@ -102,9 +102,9 @@ static void enter_list(struct connection *connection, struct connections *list)
 	connection->list = list;
 }
 
-/* The descriptor is the caller's then. To close it does not end what epoll has of it
- * while another process or thread still holds the socket (epoll(7), Q6), as everybody
- * does for a moment who only asks something about the descriptor. */
+/* The descriptor is the caller's then. Closing a descriptor does not take it out of
+ * epoll while anybody else holds the socket (epoll(7), Q6), and whoever only asks
+ * something about it does for a moment. So it is taken out first. */
 static int release(struct front *front, struct connection *connection)
 {
 	int fd = connection->fd;

@@ -71,19 +71,22 @@ static char *line_end(char *line)
 enum head_came head_read(char *bytes, size_t size, struct head *head,
 			 struct fields *fields)
 {
-	char *last = memmem(bytes, size, "\r\n\r\n", 4), *line = bytes, *end;
+	char *last = memmem(bytes, size, "\r\n\r\n", 4), *end;
 
 	if (!last)
 		return HEAD_PART;
 	if (memchr(bytes, '\0', (size_t)(last - bytes)))
 		return HEAD_STRANGE;
 	head->size = (size_t)(last - bytes) + 4;
-	end = line_end(line);
-	if (!read_first_line(line, end, head))
+	end = line_end(bytes);
+	if (!read_first_line(bytes, end, head))
 		return HEAD_STRANGE;
-	for (; end != last; line = end + 2, end = line_end(line))
-		if (line != bytes && !read_field(line, end, fields))
+	while (end != last) {
+		char *line = end + 2;
+
+		end = line_end(line);
+		if (!read_field(line, end, fields))
 			return HEAD_STRANGE;
-	return line == bytes || read_field(line, end, fields) ? HEAD_WHOLE
-							      : HEAD_STRANGE;
+	}
+	return HEAD_WHOLE;
 }
