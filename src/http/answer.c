@@ -47,7 +47,7 @@ void answer_with(struct request *request, unsigned int status,
 	if (response)
 		add_common_fields(request);
 	else
-		request->failed = true;
+		request->over = true;
 }
 
 /* It changes each second, and is asked for with each answer. */
@@ -316,7 +316,7 @@ bool answer_is_crowded(const struct request *request)
 
 enum MHD_Result answer_queue(struct request *request)
 {
-	if (request->failed)
+	if (request->over)
 		return MHD_NO;
 	assert(request->response);
 	if (request->is_short && answer_is_crowded(request)) {

@@ -34,13 +34,13 @@ void body_take(struct request *request, const void *bytes, size_t size)
 {
 	request->taken += size;
 	peer_received(request->peer, size);
-	if (!request_answered(request) && !request->failed)
+	if (!request_answered(request) && !request->over)
 		request->sink->take(request, bytes, size);
 }
 
 bool body_can_swallow(const struct request *request)
 {
-	bool holds_back = !request->asked && request_has_body(request) &&
+	bool holds_back = !request->invited && request_has_body(request) &&
 			  request_field(request, FIELD_EXPECT);
 
 	return !request->chunked && !request->must_close && !holds_back &&
@@ -91,7 +91,7 @@ static enum came take_waiting(struct request *request, void *block, size_t room)
 /* Not at the end of the body, nor when it is clear that the rest is not wanted. */
 static bool wants_more(const struct request *request)
 {
-	return request->taken < request->expected && !request->failed &&
+	return request->taken < request->expected && !request->over &&
 	       (!request_answered(request) || body_can_swallow(request));
 }
 
@@ -107,7 +107,7 @@ static void drain(struct request *request)
 /* Who was told to stop leaves its upload to another request, and has no answer. */
 void body_break(struct request *request)
 {
-	if (!request_answered(request) && !request->failed) {
+	if (!request_answered(request) && !request->over) {
 		if (peer_is_stopped(request->peer))
 			return;
 		request->sink->broke(request);
@@ -122,7 +122,7 @@ static enum MHD_Result end_by_hand(struct request *request)
 		body_break(request);
 		return MHD_NO;
 	}
-	if (!request_answered(request) && !request->failed)
+	if (!request_answered(request) && !request->over)
 		request->sink->end(request);
 	answer_by_hand(request);
 	return MHD_NO;

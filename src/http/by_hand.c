@@ -103,7 +103,7 @@ void answer_by_hand(struct request *request)
 	SCOPED(scoped_free) char *text = NULL;
 	size_t size;
 
-	if (request->failed)
+	if (request->over)
 		return;
 	answer_log(request);
 	text = print_answer(request, request->line, strlen(request->line), &size);
@@ -173,9 +173,9 @@ void answer_upload_by_hand(struct request *request, struct upload_reader *reader
 	SCOPED(scoped_free) char *text = NULL;
 	size_t size;
 
-	if (request->failed)
+	if (request->over)
 		return;
-	request->failed = true; /* nothing is left to answer */
+	request->over = true; /* nothing is left to answer */
 	answer_log(request);
 	text = print_answer(request, "", length, &size);
 	if (!text)

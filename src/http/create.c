@@ -147,7 +147,7 @@ static void small_break(struct request *request)
 	int r;
 
 	if (peer_is_gone(request->peer)) {
-		request->failed = true;
+		request->over = true;
 		return;
 	}
 	request->creation->body = request->small;

@@ -85,7 +85,7 @@ void request_free(struct request *request)
 /* After the head and after each piece: goes on, unless an answer is due now. */
 static enum MHD_Result settle(struct request *request)
 {
-	if (request->failed)
+	if (request->over)
 		return MHD_NO;
 	if (!request_answered(request) || body_can_swallow(request))
 		return MHD_YES;
@@ -100,7 +100,7 @@ enum MHD_Result request_begin(struct request *request)
 	if (framing_accept(request))
 		routes_begin(request);
 	result = settle(request);
-	request->asked = true;
+	request->invited = true;
 	if (result == MHD_YES && request_has_body(request))
 		peer_enter(request->peer, PEER_RECEIVING);
 	return result;
@@ -125,7 +125,7 @@ enum MHD_Result request_take(struct request *request, const void *bytes, size_t 
 enum MHD_Result request_end(struct request *request)
 {
 	peer_enter(request->peer, PEER_BUSY);
-	if (!request_answered(request) && !request->failed)
+	if (!request_answered(request) && !request->over)
 		request->sink->end(request);
 	return answer_queue(request);
 }

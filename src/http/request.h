@@ -58,7 +58,7 @@ struct request {
 	bool chunked;
 	uint64_t expected; /* Content-Length, when not chunked */
 	uint64_t taken;
-	bool asked;	 /* the head was accepted: a body may come */
+	bool invited;	 /* the body may come, if the client asked for that first */
 	bool must_close; /* its framing is in doubt: nothing after it can be believed */
 	const struct sink *sink;
 
@@ -87,7 +87,7 @@ struct request {
 	bool is_short;
 	bool no_length;	    /* it need not say Content-Length */
 	size_t fields_size; /* of what was added to `response` */
-	bool failed;	    /* there was no memory for an answer: just close */
+	bool over;	    /* nothing (more) is to be answered: close */
 };
 
 /* Finds what method and path mean; site and fields are set. */
