@@ -191,7 +191,8 @@ static int take_inherited(size_t i, struct listener *listener)
 
 /* ---- all ---- */
 
-/* The kernel has chosen one: nobody could know it otherwise. */
+/* The kernel has chosen one, and nobody could know it otherwise. That of the first
+ * listener is told when all is ready. */
 static void tell_port(const char *text, const struct listener *listener)
 {
 	const char *port = strrchr(text, ':');
@@ -203,14 +204,8 @@ static void tell_port(const char *text, const struct listener *listener)
 
 static int open_listener(const char *text, struct listener *listener)
 {
-	int r;
-
-	if (strncmp(text, "unix:", 5) == 0)
-		return open_unix(text, text + 5, listener);
-	r = open_tcp(text, &listener->fd);
-	if (!r)
-		tell_port(text, listener);
-	return r;
+	return strncmp(text, "unix:", 5) == 0 ? open_unix(text, text + 5, listener)
+					      : open_tcp(text, &listener->fd);
 }
 
 int listeners_open(const struct http_config *config, struct listener **listeners,
@@ -228,6 +223,8 @@ int listeners_open(const struct http_config *config, struct listener **listeners
 	for (size_t i = 0; i < n && !r; i++)
 		r = inherited ? take_inherited(i, &made[i])
 			      : open_listener(config->listen[i], &made[i]);
+	for (size_t i = 1; i < n && !r && !inherited; i++)
+		tell_port(config->listen[i], &made[i]);
 	if (r) {
 		for (size_t i = 0; i < n; i++)
 			listener_release(&made[i]);
