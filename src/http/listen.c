@@ -25,8 +25,7 @@ static int listen_at(int fd, const struct sockaddr *address, socklen_t size)
 	if (bind(fd, address, size) < 0)
 		return -1;
 	if (address->sa_family == AF_UNIX &&
-	    fchmodat(AT_FDCWD, ((const struct sockaddr_un *)address)->sun_path, 0666,
-		     AT_SYMLINK_NOFOLLOW) < 0)
+	    chmod(((const struct sockaddr_un *)address)->sun_path, 0666) < 0)
 		return -1;
 	return listen(fd, SOMAXCONN);
 }

@@ -134,7 +134,9 @@ static int claim_waiting(struct live *live, enum stop_for why, void (*stop)(void
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&live->mutex);
 	int r = live_wait(live, why);
 
-	if (!r)
+	if (r)
+		live->unwanted = false; /* the upload lives on */
+	else
 		live_hold(live, stop, arg);
 	return r;
 }

@@ -163,7 +163,8 @@ int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file)
 #define EXPIRE_BATCH 16
 
 struct expiry {
-	struct live *live; /* NULL: somebody is active on it, or ended it */
+	bool begun; /* or else somebody is active on it, or ended it */
+	struct live *live;
 	struct removal removal;
 	struct catalog_change change;
 };
@@ -178,6 +179,7 @@ static int begin_expiry(struct uploads *uploads, uint64_t num, int64_t now,
 		r = live_try_claim(uploads, file.id, &expiry->live);
 	if (r)
 		return r < 0 ? r : 0;
+	expiry->begun = true;
 	recent_drop(uploads->recent, file.id);
 	readers_catch_up(uploads, num);
 	expiry->removal = (struct removal){.id = file.id, .expired = now};
@@ -187,13 +189,13 @@ static int begin_expiry(struct uploads *uploads, uint64_t num, int64_t now,
 	return 0;
 }
 
-/* Whether that was the end of the upload, or put off; or a failure. */
+/* Whether that was the end of the upload, or put off; or a failure. No claim is held
+ * any more: the observer may wait for somebody who waits for one. */
 static int end_expiry(struct uploads *uploads, struct expiry *expiry, bool *ended)
 {
 	const struct removal *removal = &expiry->removal;
 	int r = expiry->change.result;
 
-	live_release(uploads, expiry->live);
 	if (!r && !removal->put_off)
 		tell(uploads, UPLOAD_GONE, &removal->file);
 	*ended |= !r;
@@ -206,7 +208,7 @@ static void commit_expiries(struct uploads *uploads, struct expiry *all, size_t 
 	struct catalog_change *first = NULL, *last = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!all[i].live)
+		if (!all[i].begun)
 			continue;
 		if (last)
 			last->next = &all[i].change;
@@ -230,7 +232,9 @@ static int expire_all(struct uploads *uploads, int64_t now, const uint64_t *nums
 	if (all)
 		commit_expiries(uploads, all, count);
 	for (size_t i = 0; all && i < count; i++)
-		if (all[i].live) {
+		live_release(uploads, all[i].live);
+	for (size_t i = 0; all && i < count; i++)
+		if (all[i].begun) {
 			int one = end_expiry(uploads, &all[i], ended);
 
 			last = one ? one : last;

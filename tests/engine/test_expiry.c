@@ -4,6 +4,7 @@
 
 #include "tusfs/clock.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static int64_t now = INT64_C(1700000000) * CLOCK_SECOND;
@@ -181,10 +182,52 @@ START_TEST(hundreds_expire_in_one_pass)
 }
 END_TEST
 
+static struct upload_id together[2];
+
+static void *terminate(void *arg)
+{
+	int *r = arg;
+
+	*r = uploads_terminate(engine, together[1]);
+	return NULL;
+}
+
+/* Told of the first, waits for somebody who removes the second, as an rm in the mount
+ * makes it wait. */
+static void wait_for_other(void *arg, const struct upload_event *event)
+{
+	pthread_t thread;
+
+	if (event->type != UPLOAD_GONE ||
+	    memcmp(&event->file->id, &together[0], sizeof(together[0])) != 0)
+		return;
+	ck_assert_int_eq(pthread_create(&thread, NULL, terminate, arg), 0);
+	pthread_join(thread, NULL);
+}
+
+START_TEST(whoever_is_told_of_one_that_expires_may_wait_for_another)
+{
+	int r = 0;
+	struct uploads_observer observer = {.happened = wait_for_other, .arg = &r};
+
+	for (int i = 0; i < 2; i++) {
+		struct file file = engine_create(FILE_PLAIN, "x", 100);
+
+		together[i] = file.id;
+		file_release(&file);
+	}
+	uploads_observe(engine, &observer);
+	pass(101);
+	ck_assert_int_eq(r, REFUSED_GONE);
+	uploads_observe(engine, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
 		an_idle_upload_expires_is_remembered_and_then_forgotten,
+		whoever_is_told_of_one_that_expires_may_wait_for_another,
 		activity_pushes_the_expiry_forward,
 		a_finished_upload_does_not_expire_but_a_finished_part_does,
 		a_final_lives_as_long_as_its_parts_are_active,
