@@ -107,21 +107,17 @@ static ssize_t read_nothing(void *arg, uint64_t position, char *bytes, size_t ma
 	return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-/* Before 0.9.75.02 libmicrohttpd says no length only where the end of a body is the end
- * of the connection. (Chunked it would send a body to HEAD.) */
+/* libmicrohttpd says no length only where the end of a body is the end of the
+ * connection. (Chunked, 0.9.75 would send a body to HEAD, and 1.0.1 says that it is
+ * chunked.) */
 static struct MHD_Response *respond_without_length(void)
 {
 	struct MHD_Response *response = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, 1, read_nothing, NULL, NULL);
 
 	if (response)
-#if MHD_VERSION >= 0x00097502
-		MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE,
-					 MHD_RO_END);
-#else
 		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT,
 					 MHD_RO_END);
-#endif
 	return response;
 }
 

@@ -3,6 +3,7 @@
 #include "run.h"
 #include "server.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,9 @@ START_TEST(framing_that_two_servers_read_differently_is_refused)
 		"Transfer-Encoding: chunked\r\n"
 		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		OK PATCH_TYPE "Transfer-Encoding:\r\n\r\n0\r\n\r\n",
+#if MHD_VERSION < 0x00097700 /* later ones trim it */
 		OK PATCH_TYPE "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n",
+#endif
 		OK "Host: y\r\n\r\n",
 		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloxx\r\n",
 		OK PATCH_TYPE "Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n",
