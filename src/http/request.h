@@ -35,7 +35,7 @@ struct site {
 
 struct request;
 
-/* What becomes of a body. Either may answer. */
+/* What becomes of a body. Each may answer. */
 struct sink {
 	void (*take)(struct request *request, const void *bytes, size_t size);
 	void (*end)(struct request *request);	/* the body came whole */

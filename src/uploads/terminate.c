@@ -92,27 +92,17 @@ static int apply_remove(struct conn *conn, void *arg)
 	return remove_upload(conn, &removal->file, clock_now());
 }
 
-static int read_num(struct uploads *uploads, struct upload_id id, uint64_t *num)
-{
-	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
-	SCOPED(file_release) struct file file = {0};
-	int r = catalog_file_with_id(conn, id, &file);
-
-	*num = file.num;
-	return r;
-}
-
 /* Removes an upload that the caller has claimed. */
 static int remove_claimed(struct uploads *uploads, struct live *live, struct file *file)
 {
 	struct removal removal = {.id = live->id};
-	uint64_t num;
-	int r = read_num(uploads, live->id, &num);
+	SCOPED(file_release) struct file there = {0};
+	int r = uploads_stat_id(uploads, live->id, &there);
 
 	if (r)
 		return r;
 	recent_drop(uploads->recent, live->id);
-	readers_catch_up(uploads, num);
+	readers_catch_up(uploads, there.num);
 	r = catalog_commit(uploads->catalog, durable_always(uploads), apply_remove,
 			   &removal);
 	if (r) {
