@@ -240,10 +240,7 @@ int catalog_set_sha256(struct conn *conn, uint64_t num, const uint8_t sha256[32]
 
 int catalog_set_broken(struct conn *conn, uint64_t num)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_SET_BROKEN);
-
-	query_u64(&q, 1, num);
-	return query_run(&q);
+	return query_run_on(conn, STMT_SET_BROKEN, num);
 }
 
 int catalog_set_expires(struct conn *conn, uint64_t num, int64_t when)
@@ -283,22 +280,11 @@ int catalog_touch(struct conn *conn, uint64_t num, int64_t when, bool modified)
 	return r;
 }
 
-static int remove_attributes(struct conn *conn, uint64_t num)
-{
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_REMOVE_ATTRIBUTES);
-
-	query_u64(&q, 1, num);
-	return query_run(&q);
-}
-
 int catalog_remove(struct conn *conn, uint64_t num)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_REMOVE);
-	int r;
+	int r = query_run_on(conn, STMT_REMOVE, num);
 
-	query_u64(&q, 1, num);
-	r = query_run(&q);
-	return r ? r : remove_attributes(conn, num);
+	return r ? r : query_run_on(conn, STMT_REMOVE_ATTRIBUTES, num);
 }
 
 int catalog_list(struct conn *conn, enum catalog_view view, uint64_t parent,
@@ -344,19 +330,11 @@ int catalog_expired(struct conn *conn, int64_t now, uint64_t *nums, size_t room,
 int catalog_unhashed(struct conn *conn, uint64_t after, uint64_t *nums, size_t room,
 		     size_t *count)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_UNHASHED);
-
-	query_u64(&q, 1, after);
-	query_u64(&q, 2, room);
-	return query_nums(&q, nums, room, count);
+	return query_nums_after(conn, STMT_UNHASHED, after, nums, room, count);
 }
 
 int catalog_receiving(struct conn *conn, uint64_t after, uint64_t *nums, size_t room,
 		      size_t *count)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_RECEIVING);
-
-	query_u64(&q, 1, after);
-	query_u64(&q, 2, room);
-	return query_nums(&q, nums, room, count);
+	return query_nums_after(conn, STMT_RECEIVING, after, nums, room, count);
 }

@@ -302,6 +302,24 @@ int query_nums(struct query *query, uint64_t *nums, size_t room, size_t *count)
 	return 0;
 }
 
+int query_run_on(struct conn *conn, enum statement statement, uint64_t num)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, statement);
+
+	query_u64(&q, 1, num);
+	return query_run(&q);
+}
+
+int query_nums_after(struct conn *conn, enum statement statement, uint64_t after,
+		     uint64_t *nums, size_t room, size_t *count)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, statement);
+
+	query_u64(&q, 1, after);
+	query_u64(&q, 2, room);
+	return query_nums(&q, nums, room, count);
+}
+
 int query_all_nums(struct query *query, uint64_t **nums, size_t *count)
 {
 	SCOPED(scoped_free) uint64_t *all = NULL;

@@ -99,4 +99,14 @@ MUST_CHECK int query_all_nums(struct query *query, uint64_t **nums, size_t *coun
 MUST_CHECK int query_nums(struct query *query, uint64_t *nums, size_t room,
 			  size_t *count);
 
+/* Two shapes that many statements have. */
+
+/* Runs a statement that gives no rows, whose ?1 is the row or blob it is about. */
+MUST_CHECK int query_run_on(struct conn *conn, enum statement statement, uint64_t num);
+/* Reads the first column of a list that goes on after number ?1, and has at most ?2
+ * rows. */
+MUST_CHECK int query_nums_after(struct conn *conn, enum statement statement,
+				uint64_t after, uint64_t *nums, size_t room,
+				size_t *count);
+
 #endif

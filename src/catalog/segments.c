@@ -66,19 +66,12 @@ int catalog_segments(struct conn *conn, uint64_t num, struct segment **segments,
 int catalog_scattered(struct conn *conn, uint64_t after, uint64_t *nums, size_t room,
 		      size_t *count)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_SCATTERED);
-
-	query_u64(&q, 1, after);
-	query_u64(&q, 2, room);
-	return query_nums(&q, nums, room, count);
+	return query_nums_after(conn, STMT_SCATTERED, after, nums, room, count);
 }
 
 int catalog_remove_segments(struct conn *conn, uint64_t num)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_REMOVE_SEGMENTS);
-
-	query_u64(&q, 1, num);
-	return query_run(&q);
+	return query_run_on(conn, STMT_REMOVE_SEGMENTS, num);
 }
 
 int catalog_complete_segments(struct conn *conn, uint64_t blob, uint64_t length)
@@ -168,42 +161,26 @@ int catalog_body(struct conn *conn, uint64_t num, uint8_t **bytes, size_t *size)
 
 int catalog_remove_body(struct conn *conn, uint64_t num)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_REMOVE_BODY);
-
-	query_u64(&q, 1, num);
-	return query_run(&q);
+	return query_run_on(conn, STMT_REMOVE_BODY, num);
 }
 
 int catalog_add_trash(struct conn *conn, uint64_t blob)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_ADD_TRASH);
-
-	query_u64(&q, 1, blob);
-	return query_run(&q);
+	return query_run_on(conn, STMT_ADD_TRASH, blob);
 }
 
 int catalog_trash(struct conn *conn, uint64_t after, uint64_t *blobs, size_t room,
 		  size_t *count)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_TRASH);
-
-	query_u64(&q, 1, after);
-	query_u64(&q, 2, room);
-	return query_nums(&q, blobs, room, count);
+	return query_nums_after(conn, STMT_TRASH, after, blobs, room, count);
 }
 
 int catalog_touch_trash(struct conn *conn, uint64_t blob)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_TOUCH_TRASH);
-
-	query_u64(&q, 1, blob);
-	return query_run(&q);
+	return query_run_on(conn, STMT_TOUCH_TRASH, blob);
 }
 
 int catalog_remove_trash(struct conn *conn, uint64_t blob)
 {
-	SCOPED(query_end) struct query q = query_begin(conn, STMT_REMOVE_TRASH);
-
-	query_u64(&q, 1, blob);
-	return query_run(&q);
+	return query_run_on(conn, STMT_REMOVE_TRASH, blob);
 }
