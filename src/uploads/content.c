@@ -150,36 +150,13 @@ static int set_complete(struct content *content, const struct file *file)
 
 /* An unfinished final is for local programs, which ask for a newer content with each
  * read: that is neither counted nor shared. */
-static int load_complete_final(struct uploads *uploads, struct conn *conn,
-			       const struct file *file, struct content **content)
+static bool is_shared(const struct file *file)
 {
-	SCOPED(scoped_free) struct segment *segments = NULL;
-	SCOPED(scoped_content_unref) struct content *made = NULL;
-	unsigned int moment;
-	size_t count;
-	int r;
-
-	*content = contents_find(uploads->contents, file->num, &moment);
-	if (*content)
-		return 0;
-	r = catalog_segments(conn, file->num, &segments, &count);
-	if (!r)
-		r = content_new(count, &made);
-	if (!r)
-		r = contents_admit(uploads->contents, made, count);
-	if (!r)
-		r = open_parts(uploads, conn, segments, count, made);
-	if (!r)
-		r = set_complete(made, file);
-	if (r)
-		return r;
-	contents_share(made, file->num, moment);
-	*content = STEAL(made);
-	return 0;
+	return file->kind == FILE_FINAL && file_is_complete(file);
 }
 
-static int load_other(struct uploads *uploads, struct conn *conn,
-		      const struct file *file, struct content **content)
+static int open_content(struct uploads *uploads, struct conn *conn,
+			const struct file *file, struct content **content)
 {
 	SCOPED(scoped_free) struct segment *segments = NULL;
 	SCOPED(scoped_content_unref) struct content *made = NULL;
@@ -188,14 +165,30 @@ static int load_other(struct uploads *uploads, struct conn *conn,
 
 	if (!r)
 		r = content_new(count, &made);
+	if (!r && is_shared(file))
+		r = contents_admit(uploads->contents, made, count);
 	if (!r)
 		r = open_parts(uploads, conn, segments, count, made);
 	if (!r)
 		r = set_complete(made, file);
-	if (r)
-		return r;
-	*content = STEAL(made);
-	return 0;
+	if (!r)
+		*content = STEAL(made);
+	return r;
+}
+
+static int find_or_open(struct uploads *uploads, struct conn *conn,
+			const struct file *file, struct content **content)
+{
+	unsigned int moment;
+	int r;
+
+	*content = contents_find(uploads->contents, file->num, &moment);
+	if (*content)
+		return 0;
+	r = open_content(uploads, conn, file, content);
+	if (!r)
+		contents_share(*content, file->num, moment);
+	return r;
 }
 
 static int load(struct uploads *uploads, uint64_t num, struct file *file,
@@ -210,9 +203,8 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 		return REFUSED_NOT_FOUND;
 	if (file->broken)
 		return REFUSED_GONE;
-	return file->kind == FILE_FINAL && file_is_complete(file)
-		       ? load_complete_final(uploads, conn, file, content)
-		       : load_other(uploads, conn, file, content);
+	return is_shared(file) ? find_or_open(uploads, conn, file, content)
+			       : open_content(uploads, conn, file, content);
 }
 
 bool upload_is_gone(struct uploads *uploads, uint64_t num)
