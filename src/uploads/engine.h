@@ -250,7 +250,7 @@ MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
 /* Before an upload is removed: whoever has it open reads on, to where it has come. */
 void readers_catch_up(struct uploads *uploads, uint64_t num);
 
-/* ---- verify.c: the promised checksum of a final ---- */
+/* ---- verify.c: bytes that are read again for a promised checksum ---- */
 
 /* A part whose last bytes are not committed yet. */
 struct late_part {
@@ -268,6 +268,9 @@ MUST_CHECK int verify_segments(struct uploads *uploads, const struct segment *se
  * CHECKSUM, NOT_FOUND. */
 MUST_CHECK int verify_final(struct uploads *uploads, uint64_t num,
 			    const struct late_part *late);
+/* Reads a blob into a digest, from byte `from` up to `to` or the blob's end. */
+MUST_CHECK int digest_blob(struct digest *digest, struct blob *blob, uint64_t from,
+			   uint64_t to);
 /* A promise that was verified and is a sha256 is the file's sha256. */
 void keep_sha256(struct file *file, const struct checksum *verified);
 

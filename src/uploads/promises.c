@@ -1,36 +1,36 @@
 /* An append against the checksums that were promised for it and for the whole. */
 #include "writer.h"
 
-#include <errno.h>
 #include <string.h>
+
+/* The digest of what the upload has from `start` on, read again. */
+static int digest_from(struct upload_writer *writer, enum digest_algorithm algorithm,
+		       uint64_t start, struct digest **digest)
+{
+	int r = digest_new(algorithm, digest);
+
+	if (r)
+		return r;
+	if (writer->file.small) {
+		digest_update(*digest, writer->buffer + start,
+			      writer->buffered - start);
+		return 0;
+	}
+	if (writer->in_blob)
+		r = writer_take_blob(writer);
+	if (r || !writer->blob)
+		return r;
+	return digest_blob(*digest, writer->blob, start, UINT64_MAX);
+}
 
 /* The digest of all bytes, including those that no digest was carried along for. */
 static int digest_whole(struct upload_writer *writer, uint8_t out[DIGEST_MAX_BYTES])
 {
 	SCOPED(scoped_digest_free) struct digest *digest = STEAL(writer->whole);
-	SCOPED(scoped_free) uint8_t *block = NULL;
-	uint64_t offset = 0;
-	size_t got = 1;
 	int r = 0;
 
-	if (digest) {
-		digest_final(digest, out);
-		return 0;
-	}
-	block = malloc(GATHER_BYTES);
-	if (!block)
-		return failure(-ENOMEM, "check upload");
-	r = digest_new(writer->promised.algorithm, &digest);
-	if (!r && writer->file.small)
-		digest_update(digest, writer->buffer, writer->buffered);
-	if (!r && writer->in_blob)
-		r = writer_take_blob(writer);
-	while (!r && writer->blob && got) {
-		r = blob_read(writer->blob, block, GATHER_BYTES, offset, &got);
-		if (!r)
-			digest_update(digest, block, got);
-		offset += got;
-	}
+	if (!digest)
+		r = digest_from(writer, writer->promised.algorithm, 0, &digest);
 	if (!r)
 		digest_final(digest, out);
 	return r;
@@ -78,32 +78,6 @@ int writer_check_whole(struct upload_writer *writer)
 	return 0;
 }
 
-/* A checksum whose algorithm came only with the trailer: the bytes are read again. */
-static int digest_late(struct upload_writer *writer, const struct checksum *checksum)
-{
-	uint8_t block[8192];
-	uint64_t offset = writer->start;
-	size_t got = 1;
-	int r = digest_new(checksum->algorithm, &writer->part);
-
-	if (r)
-		return r;
-	if (writer->file.small) {
-		digest_update(writer->part, writer->buffer + writer->start,
-			      writer->buffered - writer->start);
-		return 0;
-	}
-	if (writer->in_blob)
-		r = writer_take_blob(writer);
-	while (!r && writer->blob && got) {
-		r = blob_read(writer->blob, block, sizeof(block), offset, &got);
-		if (!r)
-			digest_update(writer->part, block, got);
-		offset += got;
-	}
-	return r;
-}
-
 int writer_check_part(struct upload_writer *writer, const struct checksum *checksum)
 {
 	uint8_t found[DIGEST_MAX_BYTES];
@@ -113,8 +87,9 @@ int writer_check_part(struct upload_writer *writer, const struct checksum *check
 		return 0;
 	if (!checksum || checksum->algorithm == DIGEST_NONE)
 		return REFUSED_INVALID;
-	if (!writer->part)
-		r = digest_late(writer, checksum);
+	if (!writer->part) /* the algorithm came only with the trailer */
+		r = digest_from(writer, checksum->algorithm, writer->start,
+				&writer->part);
 	if (r)
 		return r;
 	digest_final(writer->part, found);

@@ -29,26 +29,31 @@ static int digest_body(struct uploads *uploads, uint64_t num, struct digest *dig
 	return r;
 }
 
-static int digest_blob(struct uploads *uploads, uint64_t num, uint64_t length,
-		       struct digest *digest)
+int digest_blob(struct digest *digest, struct blob *blob, uint64_t from, uint64_t to)
 {
-	SCOPED(scoped_blob_unref) struct blob *blob = NULL;
 	SCOPED(scoped_free) uint8_t *block = malloc(VERIFY_BLOCK);
-	uint64_t offset = 0;
 	size_t got = 1, want;
-	int r;
+	int r = 0;
 
 	if (!block)
 		return failure(-ENOMEM, "verify upload");
-	r = blob_open(uploads->store, num, &blob);
-	while (!r && got && offset < length) {
-		want = length - offset < VERIFY_BLOCK ? length - offset : VERIFY_BLOCK;
-		r = blob_read(blob, block, want, offset, &got);
+	while (!r && got && from < to) {
+		want = to - from < VERIFY_BLOCK ? to - from : VERIFY_BLOCK;
+		r = blob_read(blob, block, want, from, &got);
 		if (!r)
 			digest_update(digest, block, got);
-		offset += got;
+		from += got;
 	}
 	return r;
+}
+
+static int digest_blob_of(struct uploads *uploads, uint64_t num, uint64_t length,
+			  struct digest *digest)
+{
+	SCOPED(scoped_blob_unref) struct blob *blob = NULL;
+	int r = blob_open(uploads->store, num, &blob);
+
+	return r ? r : digest_blob(digest, blob, 0, length);
 }
 
 static int digest_segment(struct uploads *uploads, const struct segment *segment,
@@ -64,7 +69,7 @@ static int digest_segment(struct uploads *uploads, const struct segment *segment
 	if (!length)
 		return 0;
 	return segment->small ? digest_body(uploads, segment->blob, digest)
-			      : digest_blob(uploads, segment->blob, length, digest);
+			      : digest_blob_of(uploads, segment->blob, length, digest);
 }
 
 int verify_segments(struct uploads *uploads, const struct segment *segments,
