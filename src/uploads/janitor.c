@@ -71,9 +71,9 @@ static int sync_removal(struct uploads *uploads, uint64_t num)
 }
 
 /* Does it for all, and leaves in *trash those that it could be done for: one that
- * cannot be removed does not keep the others. *failure is the last one, if any. */
+ * cannot be removed does not keep the others. *last is the last failure, if any. */
 static void for_each(struct uploads *uploads, struct trash *trash,
-		     int (*act)(struct uploads *uploads, uint64_t num), int *failure)
+		     int (*act)(struct uploads *uploads, uint64_t num), int *last)
 {
 	size_t done = 0;
 
@@ -81,7 +81,7 @@ static void for_each(struct uploads *uploads, struct trash *trash,
 		int r = act(uploads, trash->blobs[i]);
 
 		if (r)
-			*failure = r;
+			*last = r;
 		else
 			trash->blobs[done++] = trash->blobs[i];
 	}
@@ -93,19 +93,19 @@ static void for_each(struct uploads *uploads, struct trash *trash,
  * forgotten. */
 static int empty_some(struct uploads *uploads, struct trash *trash)
 {
-	int failure = 0, r = sync_removals(uploads, trash);
+	int last = 0, r = sync_removals(uploads, trash);
 
 	if (!r) {
-		for_each(uploads, trash, remove_blob, &failure);
+		for_each(uploads, trash, remove_blob, &last);
 		/* the first sync writes most of what was removed, for the others too */
-		for_each(uploads, trash, sync_removal, &failure);
+		for_each(uploads, trash, sync_removal, &last);
 		fault_point("blobs removed, and not forgotten");
 	}
 	if (!r && trash->count)
 		r = catalog_commit(uploads->catalog, false, apply_emptied, trash);
 	if (r)
 		trash->count = 0;
-	return r ? r : failure;
+	return r ? r : last;
 }
 
 /* Goes on as long as anything can be removed, and does not let the log grow over it. */
