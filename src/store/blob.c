@@ -18,7 +18,7 @@
  * written at once, and memory for larger ones is what nobody has touched for longest.
  * In a virtual machine whose host takes such memory back each of its pages is ten times
  * as dear. */
-#define KEPT_PIECE ((size_t)256 * 1024)
+#define CACHED_PIECE ((size_t)256 * 1024)
 
 struct blob {
 	struct store *store; /* borrowed: it outlives what is still synced */
@@ -105,10 +105,10 @@ int blob_size(struct blob *blob, uint64_t *size)
 typedef ssize_t write_some(struct blob *blob, const void *bytes, size_t size,
 			   uint64_t offset);
 
-static ssize_t write_kept(struct blob *blob, const void *bytes, size_t size,
-			  uint64_t offset)
+static ssize_t write_cached(struct blob *blob, const void *bytes, size_t size,
+			    uint64_t offset)
 {
-	return pwrite(blob->fd, bytes, size < KEPT_PIECE ? size : KEPT_PIECE,
+	return pwrite(blob->fd, bytes, size < CACHED_PIECE ? size : CACHED_PIECE,
 		      (off_t)offset);
 }
 
@@ -118,19 +118,19 @@ static bool cannot(int error)
 	       error == EPERM; /* a filter of system calls */
 }
 
-static ssize_t write_past(struct blob *blob, const void *bytes, size_t size,
-			  uint64_t offset)
+static ssize_t write_uncached(struct blob *blob, const void *bytes, size_t size,
+			      uint64_t offset)
 {
 	struct iovec piece = {.iov_base = (void *)bytes, .iov_len = size};
 	ssize_t written;
 
 	if (atomic_load(&blob->store->keeps_all))
-		return write_kept(blob, bytes, size, offset);
+		return write_cached(blob, bytes, size, offset);
 	written = pwritev2(blob->fd, &piece, 1, (off_t)offset, RWF_DONTCACHE);
 	if (written >= 0 || !cannot(errno))
 		return written;
 	atomic_store(&blob->store->keeps_all, true);
-	return write_kept(blob, bytes, size, offset);
+	return write_cached(blob, bytes, size, offset);
 }
 
 static int write_all(struct blob *blob, const void *bytes, size_t size, uint64_t offset,
@@ -155,7 +155,7 @@ static int write_all(struct blob *blob, const void *bytes, size_t size, uint64_t
 
 int blob_write(struct blob *blob, const void *bytes, size_t size, uint64_t offset)
 {
-	return write_all(blob, bytes, size, offset, write_kept);
+	return write_all(blob, bytes, size, offset, write_cached);
 }
 
 /* The page that the piece ends in is kept for the next one, which would have to read it
@@ -173,7 +173,7 @@ int blob_stream(struct blob *blob, const void *bytes, size_t size, uint64_t offs
 	if (tail > size)
 		tail = size;
 	if (size > tail)
-		r = write_all(blob, bytes, size - tail, offset, write_past);
+		r = write_all(blob, bytes, size - tail, offset, write_uncached);
 	return r ? r
 		 : blob_write(blob, (const char *)bytes + size - tail, tail,
 			      end - tail);

@@ -41,21 +41,23 @@ bool writer_is_fast(const struct upload_writer *writer)
 
 /* ---- through the page cache or past it ---- */
 
-/* Whether going past the page cache has cost more than keeping would have, by too much
- * of the time that this append took: then it is the disk that does not keep up. What
- * came before the append was seen to be fast has been kept. */
+/* Whether going past the page cache has cost more than going through it would have, by
+ * too much of the time that this append took: then it is the disk that does not keep
+ * up. What came before the append was seen to be fast has gone through it. */
 static bool disk_is_behind(const struct upload_writer *writer)
 {
-	const struct way *kept = &writer->kept, *past = &writer->past;
-	double as_kept = (double)past->bytes * (double)kept->time / (double)kept->bytes;
+	const struct throughput *cached = &writer->cached;
+	const struct throughput *uncached = &writer->uncached;
+	double if_cached =
+		(double)uncached->bytes * (double)cached->time / (double)cached->bytes;
 
-	return ((double)past->time - as_kept) * WAIT_PART >
+	return ((double)uncached->time - if_cached) * WAIT_PART >
 	       (double)(clock_monotonic() - writer->began);
 }
 
 /* The bytes of a long upload would take the place of everything else in the page cache,
  * and the kernel holds up whoever fills it faster than the disk empties it. */
-static struct way *choose_way(struct upload_writer *writer)
+static struct throughput *choose_way(struct upload_writer *writer)
 {
 	const struct uploads *uploads = writer->uploads;
 	uint64_t length =
@@ -64,22 +66,22 @@ static struct way *choose_way(struct upload_writer *writer)
 	uint64_t came = writer->written - writer->start;
 
 	if (length <= may_keep || !writer_is_fast(writer))
-		return &writer->kept;
+		return &writer->cached;
 	if (uploads->config.sync != SYNC_NEVER)
-		return &writer->past; /* the disk is waited for at the end anyway */
+		return &writer->uncached; /* the disk is waited for at the end anyway */
 	/* what may stay in memory is spread over the upload, so that the disk has work
 	 * from the beginning */
-	if ((double)writer->kept.bytes / (double)may_keep <
+	if ((double)writer->cached.bytes / (double)may_keep <
 	    (double)came / (double)length)
-		return &writer->kept;
-	return disk_is_behind(writer) ? &writer->kept : &writer->past;
+		return &writer->cached;
+	return disk_is_behind(writer) ? &writer->cached : &writer->uncached;
 }
 
 int writer_write(struct upload_writer *writer, const void *bytes, size_t size)
 {
-	struct way *way = choose_way(writer);
+	struct throughput *way = choose_way(writer);
 	int64_t began = clock_monotonic();
-	int r = way == &writer->past
+	int r = way == &writer->uncached
 			? blob_stream(writer->blob, bytes, size, writer->written)
 			: blob_write(writer->blob, bytes, size, writer->written);
 

@@ -9,8 +9,9 @@
 #define DIRECT_BYTES (64 * 1024)
 #define GATHER_BYTES (256 * 1024)
 
-/* What an append has written in one way, and how long that took, in microseconds. */
-struct way {
+/* What an append has written in one of two ways, and how long that took, in
+ * microseconds. */
+struct throughput {
 	uint64_t bytes;
 	int64_t time;
 };
@@ -39,10 +40,10 @@ struct upload_writer {
 	/* what has room on the disk, as far as this append set it aside; UINT64_MAX
 	 * when it need not or cannot */
 	uint64_t allocated;
-	uint64_t far_bytes;    /* its part of those of `uploads` */
-	struct way kept, past; /* through the page cache, and past it */
-	int64_t began;	       /* monotonic */
-	int64_t checkpoint;    /* monotonic time of the next one */
+	uint64_t far_bytes;		    /* its part of those of `uploads` */
+	struct throughput cached, uncached; /* through the page cache, and past it */
+	int64_t began;			    /* monotonic */
+	int64_t checkpoint;		    /* monotonic time of the next one */
 };
 
 /* Where the next byte goes, from the start of the upload. */
