@@ -192,7 +192,7 @@ static int apply_make_folder(struct conn *conn, void *arg)
 		change->file.modified = change->file.changed = now;
 		r = catalog_place(conn, &change->file);
 	}
-	return r ? r : place_count(conn, change->folder, 0, now);
+	return r ? r : catalog_touch(conn, change->folder, now, true);
 }
 
 int uploads_make_folder(struct uploads *uploads, uint64_t folder, const char *name,
@@ -236,7 +236,7 @@ static int hide_folder(struct conn *conn, struct file *folder, int64_t now)
 	folder->shown = false;
 	r = folder->arriving ? catalog_place(conn, folder)
 			     : catalog_remove(conn, folder->num);
-	return r ? r : place_count(conn, folder->parent, 0, now);
+	return r ? r : catalog_touch(conn, folder->parent, now, true);
 }
 
 static int apply_remove_folder(struct conn *conn, void *arg)
