@@ -59,6 +59,24 @@ struct uploads {
 	bool stopping; /* no new writers */
 };
 
+/* ---- uploads.c: the engine as a whole ---- */
+
+/* Refusals: NO_SPACE (the disk has no room for `size` more bytes, and a little to
+ * spare, or the catalog lacks what it sets aside). */
+MUST_CHECK int check_room(struct uploads *uploads, uint64_t size);
+
+/* Whether each change is to survive a power cut before it is answered... */
+static inline bool durable_always(const struct uploads *uploads)
+{
+	return uploads->config.sync == SYNC_ALWAYS;
+}
+
+/* ...and whether one that finishes an upload is. */
+static inline bool durable_finish(const struct uploads *uploads)
+{
+	return uploads->config.sync != SYNC_NEVER;
+}
+
 /* ---- live.c: uploads that somebody writes or ends, by id ---- */
 
 /* One upload in use: who may change it. It exists while somebody holds or waits for it.
@@ -176,7 +194,7 @@ struct upload_change {
 	int (*end)(struct upload_change *change, struct file *file);
 };
 
-/* ---- finish.c ---- */
+/* ---- finish.c: offsets that move ---- */
 
 /* Writes an upload's new offset (file->offset, from `from`), and all that follows from
  * it when that is its length: complete, placed, finals that waited for it complete too.
@@ -221,6 +239,12 @@ MUST_CHECK int content_read(const struct content *content, void *bytes, size_t s
 const struct content_part *content_part_at(const struct content *content,
 					   uint64_t offset);
 void scoped_content_unref(struct content **content);
+/* Whether the upload has no row any more. */
+bool upload_is_gone(struct uploads *uploads, uint64_t num);
+/* Marks an upload as damaged, with a line in the log. Returns GONE, or a failure. */
+MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
+			   const char *why);
+
 /* ---- contents.c: contents of many parts ---- */
 
 /* At most `max` parts may be open. Free it after the last content. */
@@ -240,12 +264,7 @@ void contents_forget(struct contents *contents, uint64_t num);
 /* Of an admitted one. Whether that was the last, and it is to be freed. */
 bool contents_unref(struct content *content);
 
-/* Whether the upload has no row any more. */
-bool upload_is_gone(struct uploads *uploads, uint64_t num);
-/* Marks an upload as damaged, with a line in the log. Returns GONE, or a failure. */
-MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
-			   const char *why);
-/* ---- reader.c ---- */
+/* ---- reader.c: open files ---- */
 
 /* Before an upload is removed: whoever has it open reads on, to where it has come. */
 void readers_catch_up(struct uploads *uploads, uint64_t num);
@@ -274,7 +293,7 @@ MUST_CHECK int digest_blob(struct digest *digest, struct blob *blob, uint64_t fr
 /* A promise that was verified and is a sha256 is the file's sha256. */
 void keep_sha256(struct file *file, const struct checksum *verified);
 
-/* ---- terminate.c ---- */
+/* ---- terminate.c: uploads that end ---- */
 
 /* Removes an upload's row and all that hangs on it, and leaves a tombstone. */
 MUST_CHECK int remove_upload(struct conn *conn, const struct file *file, int64_t now);
@@ -285,14 +304,14 @@ MUST_CHECK int drop_bytes(struct conn *conn, uint64_t blob, bool small);
 /* Does some of what uploads_expire() does; *more: there may be more to do. */
 MUST_CHECK int expire_some(struct uploads *uploads, bool *more);
 
-/* ---- idle.c ---- */
+/* ---- idle.c: work in the time that nobody else wants ---- */
 
 /* Runs `work` in a thread at idle priority, and waits for it. It must take no lock that
  * others wait for. `look` is called now and then, in the calling thread: it may tell
  * the work to end. Returns what the work returns. */
 MUST_CHECK int run_idle(int (*work)(void *arg), void *arg, void (*look)(void *arg));
 
-/* ---- compact.c ---- */
+/* ---- compact.c: finals of several segments, made one blob ---- */
 
 /* Rewrites finals of several segments to one blob each, as far as the configuration
  * wants it now, until *stop. *later tells whether something was put off. */
@@ -387,13 +406,18 @@ bool found_get(struct found *found, struct upload_id id, uint64_t version,
 /* Keeps a copy. */
 void found_put(struct found *found, uint64_t version, const struct file *file);
 
-/* ---- writer.c, repair.c, janitor.c, hasher.c ---- */
+/* ---- writer.c: an append; writer.h has the rest ---- */
 
 /* Opens a writer on bytes that a crash left in the blob up to `to`. */
 MUST_CHECK int writer_adopt(struct uploads *uploads, struct upload_id id,
 			    uint64_t offset, uint64_t to,
 			    struct upload_writer **writer);
+
+/* ---- repair.c: what a start does about how the last run ended ---- */
+
 MUST_CHECK int repair(struct uploads *uploads, const struct journal_past *past);
+
+/* ---- janitor.c: the thread that cleans up ---- */
 
 MUST_CHECK int janitor_new(struct uploads *uploads, struct janitor **janitor);
 MUST_CHECK int janitor_start(struct janitor *janitor);
@@ -402,25 +426,13 @@ struct janitor *janitor_free(struct janitor *janitor);
 /* There is something to remove. */
 void janitor_wake(struct janitor *janitor);
 
+/* ---- hasher.c: the thread for what finished uploads are still owed ---- */
+
 MUST_CHECK int hasher_new(struct uploads *uploads, struct hasher **hasher);
 MUST_CHECK int hasher_start(struct hasher *hasher);
 /* Stops its thread, if that runs. Takes and returns NULL. */
 struct hasher *hasher_free(struct hasher *hasher);
 /* There is something to hash. */
 void hasher_wake(struct hasher *hasher);
-
-/* Refusals: NO_SPACE (the disk has no room for `size` more bytes, and a little to
- * spare, or the catalog lacks what it sets aside). */
-MUST_CHECK int check_room(struct uploads *uploads, uint64_t size);
-
-static inline bool durable_always(const struct uploads *uploads)
-{
-	return uploads->config.sync == SYNC_ALWAYS;
-}
-
-static inline bool durable_finish(const struct uploads *uploads)
-{
-	return uploads->config.sync != SYNC_NEVER;
-}
 
 #endif

@@ -1,5 +1,5 @@
-/* An append in progress: what writer.c (begin and end), hold.c (where its bytes are),
- * append.c (bytes) and stream.c (how they reach the disk) share. */
+/* An append in progress: what the files share that make one. writer.c begins and ends
+ * it, the others have what lies between. */
 #ifndef TUSFS_UPLOADS_WRITER_H
 #define TUSFS_UPLOADS_WRITER_H
 
@@ -46,10 +46,16 @@ struct upload_writer {
 	int64_t checkpoint;		    /* monotonic time of the next one */
 };
 
+/* ---- append.c: the bytes ---- */
+
 /* Where the next byte goes, from the start of the upload. */
 uint64_t writer_position(const struct upload_writer *writer);
+/* Writes what was gathered. */
+MUST_CHECK int writer_flush(struct upload_writer *writer);
+/* Before `file` is released. */
+void writer_release_buffer(struct upload_writer *writer);
 
-/* ---- hold.c ---- */
+/* ---- hold.c: where they are ---- */
 
 /* Opens the blob of an append that is `in_blob`, unless it is open. Refusals: GONE. */
 MUST_CHECK int writer_take_blob(struct upload_writer *writer);
@@ -68,7 +74,7 @@ MUST_CHECK int writer_reserve(struct upload_writer *writer);
  * they are not there yet). */
 MUST_CHECK int writer_open_bytes(struct upload_writer *writer, uint64_t end);
 
-/* ---- stream.c ---- */
+/* ---- stream.c: how they reach the disk ---- */
 
 /* Whether bytes come faster than they could be hashed on the way; the other appends are
  * taken to be as fast as this one. */
@@ -81,17 +87,12 @@ void writer_allocate_ahead(struct upload_writer *writer, size_t size);
 /* Gives back what was set aside for bytes that did not come. */
 void writer_give_room_back(struct upload_writer *writer);
 
-/* ---- the others ---- */
+/* ---- writer.c: an append ends ---- */
 
-/* Writes what was gathered. */
-MUST_CHECK int writer_flush(struct upload_writer *writer);
-/* Before `file` is released. */
-void writer_release_buffer(struct upload_writer *writer);
 /* Makes durable what was written, as far as the sync level asks for it now, and commits
  * it as the upload's offset. Tells nobody yet: that is for the outcome, after the claim
  * was given back. Refusals: GONE. */
 MUST_CHECK int writer_advance(struct upload_writer *writer, struct outcome *outcome);
-
 /* The same, once finals that this would complete are verified, if they promise a
  * checksum. Refusals: GONE, CHECKSUM. */
 MUST_CHECK int writer_advance_verified(struct upload_writer *writer,
@@ -112,6 +113,8 @@ struct writer_step {
 MUST_CHECK int writer_apply(struct conn *conn, void *step);
 /* Whether the commit of what came by now must be durable. */
 bool writer_must_be_durable(const struct upload_writer *writer);
+
+/* ---- promises.c: the checksums that were promised ---- */
 
 /* Compares what this append wrote with the checksum promised for it. Refusals:
  * CHECKSUM, INVALID (one was promised, and did not come). */
