@@ -39,6 +39,7 @@ static const char *const migrations[] = {
 	"CREATE UNIQUE INDEX file_id ON file (id) WHERE id IS NOT NULL;"
 	"CREATE INDEX file_shown ON file (parent) WHERE shown = 1;"
 	"CREATE INDEX file_arriving ON file (parent) WHERE arriving > 0;"
+	/* for two of fsck.tusfs's rules, which walk the folders only */
 	"CREATE INDEX file_folder ON file (parent) WHERE kind = 0;"
 	"CREATE INDEX file_expires ON file (expires) WHERE expires > 0;"
 	"CREATE INDEX file_receiving ON file (finished) WHERE finished = 0 AND kind > "
