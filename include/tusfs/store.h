@@ -1,10 +1,17 @@
 /* The content store: blobs, which are files of bytes named by their own number.
  *
- *     STORE/lock               held by the daemon, one at a time
- *     STORE/blobs/2a/000000000000002a
+ *     STORE/lock                       held by the daemon, one at a time
+ *           blobs/00/ ... ff/
+ *                 2a/000000000000002a  blob 42: the last two digits, all sixteen
+ *           not-blobs/2a-NAME.1        what fsck.tusfs found in blobs/2a/ besides
+ *           catalog.db, -wal, -shm     the catalog: SQLite's three files
+ *           catalog.db.new, .mended    another one, while fsck.tusfs makes it
+ *           catalog.db*.damaged-1      what it took the place of
+ *           writers                    the journal: what running appends have written
  *
- * It knows nothing of uploads. A blob is created once, written at the end, read
- * anywhere, cut, removed. Thread-safe; one blob's writes are its writer's business. */
+ * This module makes the first three; for the others it has only the names. It knows
+ * nothing of uploads. A blob is created once, written at the end, read anywhere, cut,
+ * removed. Thread-safe; one blob's writes are its writer's business. */
 #ifndef TUSFS_STORE_H
 #define TUSFS_STORE_H
 
@@ -15,8 +22,12 @@
 #include <stdint.h>
 #include <sys/statvfs.h>
 
-/* A catalog that fsck.tusfs has made, and not yet put into its place. */
-#define STORE_MENDED "catalog.db.mended"
+#define STORE_JOURNAL "writers"
+#define STORE_CATALOG "catalog.db"
+/* A catalog that fsck.tusfs is still writing, ... */
+#define STORE_NEW STORE_CATALOG ".new"
+/* ...and one that it has made, and not yet put into its place. */
+#define STORE_MENDED STORE_CATALOG ".mended"
 
 struct store;
 struct blob; /* an open blob: one descriptor, shared by reference count */

@@ -1,6 +1,7 @@
 /* A copy of the catalog appears under its name when it is whole. */
 #include "tusfs/catalog_check.h"
 #include "tusfs/check.h"
+#include "tusfs/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ int check_backup(const char *store, const char *file)
 	SCOPED(scoped_free) char *temporary = NULL;
 	int r;
 
-	if (asprintf(&catalog, "%s/catalog.db", store) < 0) {
+	if (asprintf(&catalog, "%s/" STORE_CATALOG, store) < 0) {
 		catalog = NULL;
 		return failure(-ENOMEM, "copy the catalog");
 	}

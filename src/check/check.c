@@ -260,7 +260,7 @@ static int refuse_empty(struct check *check, struct conn *conn)
 static int mend_rows(struct check *check)
 {
 	SCOPED(scoped_catalog_look_close) struct conn *conn = NULL;
-	SCOPED(scoped_free) char *path = store_path(check->store, "catalog.db");
+	SCOPED(scoped_free) char *path = store_path(check->store, STORE_CATALOG);
 	int r;
 
 	if (!path)

@@ -1,5 +1,5 @@
 /* A catalog that is missing or damaged is replaced by a new one. The new one becomes
- * STORE/catalog.db.mended when it is whole and on disk. From then on the replacement
+ * STORE_MENDED when it is whole and on disk. From then on the replacement
  * goes on by itself when it is interrupted; until then the old catalog is as it was. In
  * between the old catalog lacks its log, so no daemon starts while there is one. */
 #include "state.h"
@@ -19,7 +19,7 @@ static char *path_of(struct check *check, const char *name)
 
 static enum catalog_state missing(struct check *check)
 {
-	if (check->blobs_count == 0 && !store_has(check->store, "writers"))
+	if (check->blobs_count == 0 && !store_has(check->store, STORE_JOURNAL))
 		return CATALOG_NONE;
 	check_found_whole(check, "the catalog is missing");
 	return CATALOG_MISSING;
@@ -28,13 +28,13 @@ static enum catalog_state missing(struct check *check)
 int damage_judge(struct check *check, enum catalog_state *state, struct conn **conn)
 {
 	SCOPED(scoped_catalog_look_close) struct conn *made = NULL;
-	SCOPED(scoped_free) char *path = path_of(check, "catalog.db");
+	SCOPED(scoped_free) char *path = path_of(check, STORE_CATALOG);
 	int r;
 
 	if (!path)
 		return failure(-ENOMEM, "open catalog");
 	*state = CATALOG_WHOLE;
-	if (!store_has_bytes(check->store, "catalog.db")) {
+	if (!store_has_bytes(check->store, STORE_CATALOG)) {
 		*state = missing(check);
 		return 0;
 	}
@@ -118,7 +118,7 @@ static int keep_file(struct check *check, const char *name, char *kept, size_t s
 static int keep_catalog(struct check *check, char *kept, size_t size)
 {
 	SCOPED(scoped_free) char *log = NULL;
-	int r = keep_file(check, "catalog.db", kept, size);
+	int r = keep_file(check, STORE_CATALOG, kept, size);
 
 	if (r)
 		return r;
@@ -126,7 +126,7 @@ static int keep_catalog(struct check *check, char *kept, size_t size)
 		log = NULL;
 		return failure(-ENOMEM, "keep the damaged catalog");
 	}
-	r = link_file(check, "catalog.db-wal", log);
+	r = link_file(check, STORE_CATALOG "-wal", log);
 	return r < 0 ? r : sync_store(check);
 }
 
@@ -136,9 +136,9 @@ static int keep_lone_log(struct check *check)
 	char kept[64];
 	int r;
 
-	if (!store_has_bytes(check->store, "catalog.db-wal"))
+	if (!store_has_bytes(check->store, STORE_CATALOG "-wal"))
 		return 0;
-	r = keep_file(check, "catalog.db-wal", kept, sizeof(kept));
+	r = keep_file(check, STORE_CATALOG "-wal", kept, sizeof(kept));
 	if (r)
 		return r;
 	fprintf(check->out, "the log of the missing catalog is kept as %s\n", kept);
@@ -149,13 +149,13 @@ static int keep_lone_log(struct check *check)
 
 static int put_into_place(struct check *check)
 {
-	int r = remove_file(check, "catalog.db-wal");
+	int r = remove_file(check, STORE_CATALOG "-wal");
 
 	if (!r)
-		r = remove_file(check, "catalog.db-shm");
+		r = remove_file(check, STORE_CATALOG "-shm");
 	if (!r)
 		r = sync_store(check);
-	return r ? r : rename_file(check, STORE_MENDED, "catalog.db");
+	return r ? r : rename_file(check, STORE_MENDED, STORE_CATALOG);
 }
 
 int damage_resume(struct check *check)
@@ -169,15 +169,15 @@ int damage_resume(struct check *check)
 static int make_new(struct check *check, const char *aside)
 {
 	SCOPED(scoped_free) char *from = aside ? path_of(check, aside) : NULL;
-	SCOPED(scoped_free) char *to = path_of(check, "catalog.db.new");
+	SCOPED(scoped_free) char *to = path_of(check, STORE_NEW);
 	uint64_t rows;
 	int r;
 
 	if (!to || (aside && !from))
 		return failure(-ENOMEM, "make a new catalog");
-	r = remove_file(check, "catalog.db.new");
+	r = remove_file(check, STORE_NEW);
 	if (!r)
-		r = remove_file(check, "catalog.db.new-journal");
+		r = remove_file(check, STORE_NEW "-journal");
 	if (!r)
 		r = catalog_salvage(from, to, check->last, &rows);
 	if (r)
@@ -185,7 +185,7 @@ static int make_new(struct check *check, const char *aside)
 	fprintf(check->out, "made a new catalog, with %llu rows of the old one%s%s\n",
 		(unsigned long long)rows, aside ? ", which is kept as " : "",
 		aside ? aside : "");
-	return rename_file(check, "catalog.db.new", STORE_MENDED);
+	return rename_file(check, STORE_NEW, STORE_MENDED);
 }
 
 int damage_replace(struct check *check, enum catalog_state state)

@@ -6,6 +6,10 @@
 
 #include <stdatomic.h>
 
+#define LAYOUT_LOCK	 "lock"
+#define LAYOUT_BLOBS	 "blobs"
+#define LAYOUT_NOT_BLOBS "not-blobs"
+
 #define LAYOUT_FOLDERS	   256
 #define LAYOUT_FOLDER_SIZE 3  /* "2a" */
 #define LAYOUT_PLACE_SIZE  20 /* "2a/000000000000002a" */

@@ -43,7 +43,8 @@ static int lock(struct store *store)
 
 static int take_lock(struct store *store)
 {
-	store->lock_fd = openat(store->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	store->lock_fd =
+		openat(store->fd, LAYOUT_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (store->lock_fd < 0)
 		return failure(-errno, "store %s: lock", store->path);
 	return lock(store);
@@ -51,11 +52,11 @@ static int take_lock(struct store *store)
 
 static int make_blobs(struct store *store, bool *made)
 {
-	if (mkdirat(store->fd, "blobs", 0700) == 0)
+	if (mkdirat(store->fd, LAYOUT_BLOBS, 0700) == 0)
 		*made = true;
 	else if (errno != EEXIST)
 		return failure(-errno, "store %s: blobs", store->path);
-	store->blobs_fd = openat(store->fd, "blobs", FOLDER_FLAGS);
+	store->blobs_fd = openat(store->fd, LAYOUT_BLOBS, FOLDER_FLAGS);
 	if (store->blobs_fd < 0)
 		return failure(-errno, "store %s: blobs", store->path);
 	return 0;
@@ -118,7 +119,7 @@ int store_open(const char *path, struct store **store)
 /* Without a lock there has been no daemon yet. */
 static int look_for_lock(struct store *store)
 {
-	store->lock_fd = openat(store->fd, "lock", O_RDONLY | O_CLOEXEC);
+	store->lock_fd = openat(store->fd, LAYOUT_LOCK, O_RDONLY | O_CLOEXEC);
 	if (store->lock_fd < 0 && errno == ENOENT)
 		return 0;
 	if (store->lock_fd < 0)
@@ -128,11 +129,11 @@ static int look_for_lock(struct store *store)
 
 static int look_for_blobs(struct store *store)
 {
-	store->blobs_fd = openat(store->fd, "blobs", FOLDER_FLAGS);
+	store->blobs_fd = openat(store->fd, LAYOUT_BLOBS, FOLDER_FLAGS);
 	if (store->blobs_fd < 0 && errno != ENOENT)
 		return failure(-errno, "store %s: blobs", store->path);
 	if (store->blobs_fd < 0 && store->lock_fd < 0 &&
-	    !store_has(store, "catalog.db"))
+	    !store_has(store, STORE_CATALOG))
 		return REFUSED_NOT_FOUND;
 	return 0;
 }

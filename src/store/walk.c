@@ -190,9 +190,9 @@ int store_set_aside(struct store *store, const char *place)
 	SCOPED(scoped_close) int to_fd = -1;
 	int r;
 
-	if (mkdirat(store->fd, "not-blobs", 0700) < 0 && errno != EEXIST)
+	if (mkdirat(store->fd, LAYOUT_NOT_BLOBS, 0700) < 0 && errno != EEXIST)
 		return failure(-errno, "make not-blobs/");
-	to_fd = openat(store->fd, "not-blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	to_fd = openat(store->fd, LAYOUT_NOT_BLOBS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (to_fd < 0)
 		return failure(-errno, "open not-blobs/");
 	r = rename_aside(store, to_fd, place);

@@ -232,7 +232,7 @@ int uploads_ended_in_order(const char *path, bool *ended)
 	struct page page;
 	ssize_t got;
 
-	if (asprintf(&name, "%s/writers", path) < 0) {
+	if (asprintf(&name, "%s/" STORE_JOURNAL, path) < 0) {
 		name = NULL;
 		return failure(-ENOMEM, "read journal");
 	}

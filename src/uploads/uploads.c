@@ -19,14 +19,14 @@
 /* A new catalog is only for a store that never had one. Refusals: GONE. */
 static int refuse_lost_catalog(struct uploads *uploads, const char *path)
 {
-	bool used = store_has(uploads->store, "writers");
+	bool used = store_has(uploads->store, STORE_JOURNAL);
 	int r = 0;
 
 	if (store_has(uploads->store, STORE_MENDED)) {
 		log_error("fsck.tusfs --repair did not come to its end: run it again");
 		return REFUSED_GONE;
 	}
-	if (store_has_bytes(uploads->store, "catalog.db"))
+	if (store_has_bytes(uploads->store, STORE_CATALOG))
 		return 0;
 	if (!used)
 		r = store_has_blobs(uploads->store, &used);
@@ -41,7 +41,7 @@ static int refuse_lost_catalog(struct uploads *uploads, const char *path)
 
 static int open_catalog(struct uploads *uploads)
 {
-	SCOPED(scoped_free) char *path = store_path(uploads->store, "catalog.db");
+	SCOPED(scoped_free) char *path = store_path(uploads->store, STORE_CATALOG);
 	int r;
 
 	if (!path)
@@ -52,7 +52,7 @@ static int open_catalog(struct uploads *uploads)
 
 static int open_journal(struct uploads *uploads)
 {
-	SCOPED(scoped_free) char *path = store_path(uploads->store, "writers");
+	SCOPED(scoped_free) char *path = store_path(uploads->store, STORE_JOURNAL);
 	struct journal_past past;
 	int r;
 
