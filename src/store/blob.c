@@ -1,3 +1,6 @@
+/* One blob: made or opened by its number, written, read, synced, cut, removed. Names
+ * and bytes are synced apart: a folder only while a name in it is not on disk. Room
+ * that is set aside lies behind a blob's end, so its size says what it has. */
 #include "layout.h"
 
 #include "tusfs/fault_point.h"

@@ -1,3 +1,4 @@
+/* A store's folder: made with its folders of blobs, or found as it is, and locked. */
 #include "tusfs/store.h"
 
 #include "layout.h"

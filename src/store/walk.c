@@ -120,7 +120,7 @@ int store_walk(struct store *store, const struct store_visitor *visitor)
 	return r;
 }
 
-/* ---- */
+/* ---- whether there are any ---- */
 
 #define STOP 1 /* of a walk that has seen enough */
 
@@ -151,7 +151,7 @@ int store_has_blobs(struct store *store, bool *has)
 	return 0;
 }
 
-/* ---- */
+/* ---- put aside ---- */
 
 /* Renames to the first of PLACE.1, PLACE.2 ... that is free. */
 static int rename_aside(struct store *store, int to_fd, const char *place)

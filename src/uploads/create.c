@@ -1,4 +1,6 @@
-/* Uploads that begin. */
+/* Uploads that begin. Small ones may have all their bytes with them. A final has its
+ * parts', and is complete at once if they are; one that is asked for twice is made
+ * once. */
 #include "engine.h"
 
 #include "tusfs/clock.h"

@@ -1,4 +1,5 @@
-/* What a transaction completed. The list is made inside it, and told after it. */
+/* What a transaction completed. The list is made inside it, and told after it. All
+ * calls to the observer are made here. */
 #include "engine.h"
 
 #include <errno.h>

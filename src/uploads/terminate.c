@@ -1,4 +1,6 @@
-/* Uploads that end. */
+/* Uploads that end: a client removes one, or it expires. It leaves a tombstone, which
+ * is forgotten here as well, and its bytes, if nobody else uses them, to the janitor.
+ */
 #include "engine.h"
 
 #include "tusfs/clock.h"
