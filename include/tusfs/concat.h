@@ -5,7 +5,6 @@
 #include "tusfs/error.h"
 #include "tusfs/id.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum concat_kind { CONCAT_PARTIAL, CONCAT_FINAL };

@@ -5,11 +5,9 @@
 
 #include "tusfs/digest.h"
 #include "tusfs/error.h"
-#include "tusfs/id.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #define METADATA_MAX (64 * 1024) /* bytes of the header's value that are accepted */
 

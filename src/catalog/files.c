@@ -1,8 +1,6 @@
 /* Rows of `file`. The column list is FILE_COLUMNS, its one reader file_of(). */
 #include "query.h"
 
-#include "tusfs/log.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <string.h>

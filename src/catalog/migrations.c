@@ -4,7 +4,6 @@
 
 #include "tusfs/log.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 /* "tusf", in the header of the file, where file(1) and we can see whose it is. */

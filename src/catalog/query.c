@@ -2,8 +2,6 @@
 
 #include "frames.h"
 
-#include "tusfs/log.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>

@@ -5,7 +5,6 @@
 #include "migrations.h"
 #include "query.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 /* Numbers that are tried one by one behind the last one that is known. */

@@ -4,11 +4,8 @@
  * between the old catalog lacks its log, so no daemon starts while there is one. */
 #include "state.h"
 
-#include "tusfs/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 
 #define ASIDE_MAX 10000
 

@@ -8,7 +8,6 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define HASH_BATCH 64
 #define LATER	   (2 * CLOCK_SECOND)

@@ -5,7 +5,6 @@
 #include "tusfs/log.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define REPAIR_BATCH  256
 #define LOST_ROWS_MAX 16384 /* in numbers: a row whose name was taken used two */

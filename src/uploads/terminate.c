@@ -6,7 +6,6 @@
 #include "tusfs/clock.h"
 
 #include <errno.h>
-#include <string.h>
 
 int drop_bytes(struct conn *conn, uint64_t blob, bool small)
 {

@@ -3,8 +3,6 @@
  * one, the sync that finishes the upload would say that all is well. */
 #include "engine.h"
 
-#include "tusfs/log.h"
-
 #include <errno.h>
 
 #define PLACES_MAX 4096
