@@ -58,7 +58,7 @@ static bool read_concat(struct request *request, struct upload_request *creation
 
 	if (!concat)
 		return true;
-	r = concat_parse(concat, request->site->base_path, &kind, parts,
+	r = concat_parse(concat, request->site->config.base_path, &kind, parts,
 			 &creation->parts_count);
 	if (r == REFUSED_INVALID) {
 		answer_error(request, 400, "ERR_INVALID_CONCAT",

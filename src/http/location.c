@@ -55,7 +55,7 @@ void location_add(struct request *request)
 		     !absolute		 ? ""
 		     : is_https(request) ? "https://"
 					 : "http://",
-		     absolute ? authority : "", site->base_path, id);
+		     absolute ? authority : "", site->config.base_path, id);
 	if (r < 0)
 		text = NULL;
 	else

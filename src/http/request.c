@@ -28,9 +28,10 @@ static const char *path_of(const char *url)
 static enum target find_target(const struct site *site, const char *path,
 			       struct upload_id *id)
 {
-	size_t length = site->base_length;
+	const char *base = site->config.base_path;
+	size_t length = strlen(base);
 
-	if (strncmp(path, site->base_path, length - 1) != 0)
+	if (strncmp(path, base, length - 1) != 0)
 		return TARGET_NONE;
 	if (!path[length - 1] || strcmp(path + length - 1, "/") == 0)
 		return TARGET_BASE;

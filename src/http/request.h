@@ -28,8 +28,6 @@
 /* What all requests share, and none changes. */
 struct site {
 	struct http_config config;
-	const char *base_path; /* of config; begins and ends with '/' */
-	size_t base_length;
 	struct uploads *uploads;
 };
 

@@ -25,7 +25,6 @@
 
 struct http {
 	struct site site;
-	char *base_path;
 	struct peers *peers;
 	struct listener *listeners;
 	size_t count;
@@ -145,7 +144,7 @@ static int start_all(struct http *http)
 	const struct http_config *config = &http->site.config;
 	int r;
 
-	if (!http->base_path)
+	if (!config->base_path)
 		return failure(-ENOMEM, "start the HTTP server");
 	r = peers_new(config->max_connections, config->idle_timeout, &http->peers);
 	if (!r)
@@ -164,10 +163,8 @@ int http_start(const struct http_config *config, struct uploads *uploads,
 	if (!made)
 		return failure(-ENOMEM, "start the HTTP server");
 	made->site.config = *config;
+	made->site.config.base_path = strdup(config->base_path);
 	made->site.uploads = uploads;
-	made->base_path = strdup(config->base_path);
-	made->site.base_path = made->base_path;
-	made->site.base_length = length;
 	r = start_all(made);
 	made->site.config.listen = NULL; /* the caller's, and done with */
 	if (r) {
@@ -221,7 +218,7 @@ struct http *http_stop(struct http *http)
 	front_free(http->front);
 	peers_free(http->peers);
 	free(http->listeners);
-	free(http->base_path);
+	free((char *)http->site.config.base_path);
 	free(http);
 	return NULL;
 }
