@@ -63,26 +63,45 @@ static const char *date_now(void)
 	return date;
 }
 
-/* The front's answers are written down as they go over the wire. */
-static void begin_text(struct request *request, unsigned int status)
+static void log_answer(const struct request *request)
+{
+	log_debug("%s: %u %.*s", request->method, request->status,
+		  (int)strcspn(request->line, "\n"), request->line);
+}
+
+void answer_begin_text(struct request *request)
 {
 	struct buffer *text = &request->text;
 
-	begin(request, status);
 	buffer_add(text, "HTTP/1.1 ");
-	buffer_add_number(text, status);
+	buffer_add_number(text, request->status);
 	buffer_add(text, " ");
-	buffer_add(text, MHD_get_reason_phrase_for(status));
-	buffer_add(text, "\r\nDate: ");
-	buffer_add(text, date_now());
+	buffer_add(text, MHD_get_reason_phrase_for(request->status));
 	buffer_add(text, "\r\n");
-	add_common_fields(request);
+	buffer_add_field(text, "Date", date_now());
+}
+
+void answer_end_text(struct request *request, uint64_t length)
+{
+	struct buffer *text = &request->text;
+	char digits[TEXT_NUMBER_SIZE];
+
+	log_answer(request);
+	if (request->status != 204 && !request->no_length) {
+		text_of_u64(length, digits);
+		buffer_add_field(text, "Content-Length", digits);
+	}
+	buffer_add(text, "\r\n");
+	if (!request->wire_head)
+		buffer_add(text, request->line);
 }
 
 static void answer_line(struct request *request, unsigned int status)
 {
 	if (request->at_once) {
-		begin_text(request, status);
+		begin(request, status);
+		answer_begin_text(request);
+		add_common_fields(request);
 		return;
 	}
 	request->is_short = true;
@@ -279,29 +298,6 @@ void answer_expiry(struct request *request, const struct file *file)
 		answer_field_date(request, "Upload-Expires", file->expires);
 }
 
-void answer_log(const struct request *request)
-{
-	log_debug("%s: %u %.*s", request->method, request->status,
-		  (int)strcspn(request->line, "\n"), request->line);
-}
-
-bool answer_has_length(const struct request *request)
-{
-	return request->status != 204 && !request->no_length;
-}
-
-void answer_end_text(struct request *request)
-{
-	struct buffer *text = &request->text;
-
-	answer_log(request);
-	if (answer_has_length(request))
-		answer_field_number(request, "Content-Length", strlen(request->line));
-	buffer_add(text, "\r\n");
-	if (!request->wire_head)
-		buffer_add(text, request->line);
-}
-
 bool answer_is_crowded(const struct request *request)
 {
 	const struct fields *fields = &request->fields;
@@ -319,7 +315,7 @@ enum MHD_Result answer_queue(struct request *request)
 		answer_by_hand(request);
 		return MHD_NO;
 	}
-	answer_log(request);
+	log_answer(request);
 	if (peer_is_shut(request->peer)) /* nothing comes over it any more */
 		MHD_add_response_header(request->response, "Connection", "close");
 	peer_enter(request->peer, PEER_SENDING);

@@ -29,15 +29,15 @@ void answer_field_date(struct request *request, const char *name, int64_t micros
 /* Upload-Expires, if the upload is to expire. */
 void answer_expiry(struct request *request, const struct file *file);
 
-/* Whether the answer says Content-Length, when the door itself writes it. */
-bool answer_has_length(const struct request *request);
 /* Whether the heads of the request and of the answer, as far as it has one, are too
  * large for libmicrohttpd. */
 bool answer_is_crowded(const struct request *request);
-/* A debug line of what is answered. */
-void answer_log(const struct request *request);
-/* Adds what is left of an answer to its text, when the front serves the request. */
-void answer_end_text(struct request *request);
+/* Where the door itself sends the answer, it is written down in request->text: here the
+ * first line and the date, then the fields... */
+void answer_begin_text(struct request *request);
+/* ...and here the length of the body, the empty line and, if it is the body, the line
+ * of the answer, which is logged. */
+void answer_end_text(struct request *request, uint64_t length);
 /* Queues the answer, or writes it by hand. */
 MUST_CHECK enum MHD_Result answer_queue(struct request *request);
 /* Writes the answer to the socket, then waits for the client to read it. Closing at

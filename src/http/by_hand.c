@@ -1,13 +1,10 @@
 #include "answer.h"
 
 #include "tusfs/clock.h"
-#include "tusfs/text.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -18,35 +15,25 @@
  * one that is too slow. */
 #define NO_DEADLINE INT64_MAX
 
-static enum MHD_Result print_field(void *out, enum MHD_ValueKind kind, const char *name,
-				   const char *value)
+static enum MHD_Result add_field(void *text, enum MHD_ValueKind kind, const char *name,
+				 const char *value)
 {
 	(void)kind;
-	fprintf(out, "%s: %s\r\n", name, value);
+	buffer_add_field(text, name, value);
 	return MHD_YES;
 }
 
-/* The answer's head, and its line, as they go over the wire; the caller frees them.
- * NULL without memory. */
-static char *print_answer(const struct request *request, const char *line,
-			  uint64_t length, size_t *size)
+/* All of the answer but a body that is not its line: that has `length` bytes, and is
+ * sent behind it. False without memory. */
+static bool write_down(struct request *request, uint64_t length)
 {
-	char *text = NULL, date[TEXT_DATE_SIZE];
-	FILE *out = open_memstream(&text, size);
+	struct buffer *text = &request->text;
 
-	if (!out)
-		return NULL;
-	text_to_http_date(clock_now(), date);
-	fprintf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\n",
-		request->status, MHD_get_reason_phrase_for(request->status), date);
-	MHD_get_response_headers(request->response, print_field, out);
-	if (answer_has_length(request))
-		fprintf(out, "Content-Length: %" PRIu64 "\r\n", length);
-	fprintf(out, "\r\n%s", request->wire_head ? "" : line);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	answer_begin_text(request);
+	buffer_add_field(text, "Connection", "close");
+	MHD_get_response_headers(request->response, add_field, text);
+	answer_end_text(request, length);
+	return !text->failed;
 }
 
 /* False at the deadline, or when the socket has failed. */
@@ -100,14 +87,10 @@ void answer_by_hand(struct request *request)
 {
 	int fd = peer_fd(request->peer);
 	int64_t deadline = clock_monotonic() + LINGER;
-	SCOPED(scoped_free) char *text = NULL;
-	size_t size;
+	const struct buffer *text = &request->text;
 
-	if (request->over)
-		return;
-	answer_log(request);
-	text = print_answer(request, request->line, strlen(request->line), &size);
-	if (!text || !send_all(fd, text, size, deadline))
+	if (request->over || !write_down(request, strlen(request->line)) ||
+	    !send_all(fd, text->bytes, text->size, deadline))
 		return;
 	shutdown(fd, SHUT_WR);
 	drop_input(fd, deadline);
@@ -170,19 +153,16 @@ void answer_upload_by_hand(struct request *request, struct upload_reader *reader
 			   uint64_t first, uint64_t length)
 {
 	int fd = peer_fd(request->peer);
-	SCOPED(scoped_free) char *text = NULL;
-	size_t size;
+	const struct buffer *text = &request->text;
 
 	if (request->over)
 		return;
 	request->over = true; /* nothing is left to answer */
-	answer_log(request);
-	text = print_answer(request, "", length, &size);
-	if (!text)
+	if (!write_down(request, length))
 		return;
 	block_sigpipe();
 	peer_enter(request->peer, PEER_SENDING);
-	if (!send_all(fd, text, size, NO_DEADLINE) ||
+	if (!send_all(fd, text->bytes, text->size, NO_DEADLINE) ||
 	    (!request->wire_head && !send_upload(fd, reader, first, length)))
 		return;
 	shutdown(fd, SHUT_WR);

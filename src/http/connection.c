@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -203,7 +204,7 @@ void connections_answer(struct front *front)
  * finds work until the last, and need not be woken by each. */
 static void answer_later(struct front *front, struct job *job)
 {
-	answer_end_text(&job->request);
+	answer_end_text(&job->request, strlen(job->request.line));
 	jobs_add(&front->answered, job);
 }
 

@@ -79,6 +79,7 @@ void request_free(struct request *request)
 	free(request->small);
 	if (request->response)
 		MHD_destroy_response(request->response);
+	buffer_release(&request->text);
 	fields_release(&request->fields);
 	free(request);
 }
