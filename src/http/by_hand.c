@@ -1,3 +1,7 @@
+/* Answers that are written to the socket past libmicrohttpd, which then only closes it:
+ * before the end of a body, with a head that is too large for it, or out of several
+ * blobs. Entered in the connection's thread, when answer.c has begun the answer; that
+ * it is one for here is decided by request.c, body.c, answer.c and download.c. */
 #include "answer.h"
 
 #include "tusfs/clock.h"

@@ -1,3 +1,7 @@
+/* The handler of POST (tus 1.0.0, Creation, Creation With Upload, Concatenation): reads
+ * what the upload is to be, and has the engine make it. routes.c enters it with the
+ * head. A small body is gathered and committed together with the upload; any other is
+ * left to append.c, as if it came with a PATCH. */
 #include "append.h"
 
 #include "answer.h"

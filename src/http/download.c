@@ -1,3 +1,7 @@
+/* The handler of GET, which is HTTP's (RFC 9110) and not tus's: conditions, ranges,
+ * what the answer says of the file, and where its bytes come from. routes.c enters it.
+ * libmicrohttpd then sends the bytes, or by_hand.c what it would copy or could not
+ * carry. */
 #include "answer.h"
 
 #include "tusfs/clock.h"

@@ -1,3 +1,6 @@
+/* Whether the header of a request can be believed: its lines, its length, its size. It
+ * is asked for each request, by request.c or connection.c, before any handler sees it;
+ * the fields of tus are left to the handlers. */
 #include "answer.h"
 
 #include "tusfs/http_text.h"

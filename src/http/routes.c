@@ -1,3 +1,7 @@
+/* Which handler serves a request, by method and target: one table. Entered when
+ * framing.c has accepted the head, and for a change of the front's once more, by the
+ * clerk, when it is committed. Refuses what has no handler or is not tus 1.0.0, and
+ * leaves all else to tus.c, create.c, append.c and download.c. */
 #include "answer.h"
 
 #include "tusfs/log.h"

@@ -1,3 +1,6 @@
+/* The frame of the door: starts its parts and stops them in order (http.h), and is what
+ * libmicrohttpd calls for the connections that the front passes to it. Each such call
+ * goes on to request.c; what a request means is not known here. */
 #include "tusfs/http.h"
 
 #include "answer.h"

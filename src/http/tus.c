@@ -1,3 +1,6 @@
+/* The handlers that need no body: OPTIONS, HEAD and DELETE (tus 1.0.0). routes.c enters
+ * them. The upload itself is the engine's; POST is in create.c, PATCH in append.c and
+ * GET in download.c. */
 #include "answer.h"
 #include "cors.h"
 
