@@ -3,7 +3,7 @@
  * 0 is success. A negative errno means that the machine failed: it was logged where it
  * was born, by failure(), and is passed up untouched. A positive REFUSED_* means that
  * the request cannot be granted: the caller answers it, nobody logs it. Outputs are
- * untouched unless the result is 0. http/answer.c and fs/reply.c turn either kind into
+ * untouched unless the result is 0. http/refusal.c and fs/reply.c turn either kind into
  * an answer. */
 #ifndef TUSFS_ERROR_H
 #define TUSFS_ERROR_H

@@ -1,5 +1,6 @@
-/* Answers: how each begins, what every one carries, and how refusals and failures
- * become statuses. */
+/* Answers: how each begins, what every one carries, and how it goes to the client. They
+ * are made in answer.c, those for errors in refusal.c, and sent past libmicrohttpd in
+ * by_hand.c. */
 #ifndef TUSFS_HTTP_ANSWER_H
 #define TUSFS_HTTP_ANSWER_H
 
@@ -8,7 +9,6 @@
 /* Gives the request an answer without a body. */
 void answer(struct request *request, unsigned int status);
 #define ANSWER_NO_LENGTH UINT64_MAX
-
 /* Gives it an answer that has no body by its kind: 304, or 200 to HEAD. It has either
  * the Content-Length of the body that a GET would bring, or none (RFC 9110, 8.6). */
 void answer_head_only(struct request *request, unsigned int status, uint64_t length);
@@ -19,7 +19,7 @@ void answer_with(struct request *request, unsigned int status,
 /* Gives it an answer with one line, "CODE: what was wrong". */
 void answer_error(struct request *request, unsigned int status, const char *code,
 		  const char *format, ...) PRINTF_LIKE(4, 5);
-/* The same for a refusal or failure of the engine, which `r` must be. */
+/* The same for a refusal or failure of the engine, which `r` must be (refusal.c). */
 void answer_refusal(struct request *request, int r);
 
 /* Adds a field to the answer; an empty value adds none. */
