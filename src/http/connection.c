@@ -262,19 +262,24 @@ static bool is_for_thread(const struct front *front, const struct request *reque
 
 /* It is begun here, and not by the clerk, so that the upload is claimed from now on: a
  * HEAD that comes next waits for the bytes that this one brought. */
-static void serve(struct front *front, struct job *job)
+static void begin(struct front *front, struct request *request)
 {
-	struct request *request = &job->request;
 	int64_t began = clock_monotonic(), ended;
 
-	if (is_for_thread(front, request, began)) {
-		pass_job(front, job);
+	request->passed = is_for_thread(front, request, began);
+	if (request->passed)
 		return;
-	}
 	routes_begin(request);
 	ended = clock_monotonic();
 	if (ended - began > SLOW)
 		front->slow_until = ended + SLOW_TIME;
+}
+
+static void serve(struct front *front, struct job *job)
+{
+	struct request *request = &job->request;
+
+	begin(front, request);
 	if (request->passed || (!request->change && request->text.size > ANSWER_MAX)) {
 		pass_job(front, job);
 		return;
