@@ -185,26 +185,29 @@ static bool part_allowed(const struct request *request, const struct download *d
 		download->file.modified / CLOCK_SECOND == date);
 }
 
-/* False when the range was answered, because it cannot be had. */
-static bool choose_range(struct request *request, struct download *download)
+/* False when the range that was asked for cannot be had. */
+static bool choose_range(const struct request *request, struct download *download)
 {
 	const char *range = request_field(request, FIELD_RANGE);
 	struct http_range chosen = {0, download->size};
 	enum http_range_kind kind = HTTP_RANGE_WHOLE;
-	char text[48];
 
 	if (range && part_allowed(request, download))
 		kind = http_range_parse(range, download->size, &chosen);
 	download->first = chosen.first;
 	download->length = chosen.length;
 	download->part = kind == HTTP_RANGE_PART;
-	if (kind != HTTP_RANGE_UNSATISFIABLE)
-		return true;
+	return kind != HTTP_RANGE_UNSATISFIABLE;
+}
+
+static void refuse_range(struct request *request, const struct download *download)
+{
+	char text[48];
+
 	snprintf(text, sizeof(text), "bytes */%" PRIu64, download->size);
 	answer_error(request, 416, "ERR_INVALID_RANGE",
 		     "the range begins past the end");
 	answer_field(request, "Content-Range", text);
-	return false;
 }
 
 /* ---- what the answer says of the file ---- */
@@ -276,21 +279,16 @@ static void add_range(struct request *request, const struct download *download)
 	answer_field(request, "Content-Range", text);
 }
 
-/* In the order of RFC 9110, 13.2.2. */
-static void send_download(struct request *request, struct download *download)
+static void answer_not_modified(struct request *request,
+				const struct download *download)
 {
-	if (!is_as_expected(request, download)) {
-		answer_error(request, 412, "ERR_PRECONDITION_FAILED",
-			     "the upload is not the one that was expected");
-		return;
-	}
-	if (not_modified(request, download)) {
-		answer_head_only(request, 304, download->size);
-		add_validators(request, download);
-		return;
-	}
-	if (!choose_range(request, download))
-		return;
+	answer_head_only(request, 304, download->size);
+	add_validators(request, download);
+}
+
+/* What choose_range() has chosen. */
+static void answer_bytes(struct request *request, struct download *download)
+{
 	answer_with(request, download->part ? 206 : 200, respond(request, download));
 	add_validators(request, download);
 	add_type(request, &download->file);
@@ -299,6 +297,20 @@ static void send_download(struct request *request, struct download *download)
 	if (download->by_hand)
 		answer_upload_by_hand(request, download->reader, download->first,
 				      download->length);
+}
+
+/* In the order of RFC 9110, 13.2.2. */
+static void answer_download(struct request *request, struct download *download)
+{
+	if (!is_as_expected(request, download))
+		answer_error(request, 412, "ERR_PRECONDITION_FAILED",
+			     "the upload is not the one that was expected");
+	else if (not_modified(request, download))
+		answer_not_modified(request, download);
+	else if (!choose_range(request, download))
+		refuse_range(request, download);
+	else
+		answer_bytes(request, download);
 }
 
 /* Refusals: NOT_FOUND (also while it is not to be seen yet), GONE. */
@@ -335,5 +347,5 @@ void get_begin(struct request *request)
 	if (r)
 		answer_refusal(request, r);
 	else
-		send_download(request, &download);
+		answer_download(request, &download);
 }
