@@ -109,17 +109,15 @@ static void publish_created(struct fs *fs, const struct file *file)
 /* A folder that was not in complete/ before. */
 static void publish_folder(struct fs *fs, const struct upload_event *event)
 {
-	SCOPED(job_release) struct publish_job job;
-	struct file folder;
+	SCOPED(job_release) struct publish_job job = {0};
+	SCOPED(file_release) struct file folder = {0};
 	bool done = false;
 
-	if (uploads_stat(fs->uploads, event->revealed, &folder))
-		return;
-	if (job_init(fs, &job, PUBLISH_FOLDER, PLACE_COMPLETE, event->revealed_parent,
+	if (!uploads_stat(fs->uploads, event->revealed, &folder) &&
+	    job_init(fs, &job, PUBLISH_FOLDER, PLACE_COMPLETE, event->revealed_parent,
 		     &event->revealed_name) &&
 	    job_describe(fs, &job, PLACE_COMPLETE, &folder))
 		done = run_one(fs, &job);
-	file_release(&folder);
 	if (!done)
 		notify_entry(fs,
 			     node_folder_ino(PLACE_COMPLETE, event->revealed_parent),

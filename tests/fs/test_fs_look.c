@@ -118,6 +118,29 @@ START_TEST(the_kernel_hears_of_a_folder_that_appears)
 }
 END_TEST
 
+static bool stat_fails;
+
+int __real_uploads_stat(struct uploads *uploads, uint64_t num, struct file *file);
+int __wrap_uploads_stat(struct uploads *uploads, uint64_t num, struct file *file);
+
+int __wrap_uploads_stat(struct uploads *uploads, uint64_t num, struct file *file)
+{
+	return stat_fails ? -EMFILE : __real_uploads_stat(uploads, num, file);
+}
+
+START_TEST(the_kernel_hears_of_a_folder_that_cannot_be_read)
+{
+	SCOPED(file_release) struct file file = upload_at("d/e/f", false);
+
+	ck_assert(!fuse_has(at_complete, "d"));
+	stat_fails = true;
+	engine_append(file.id, 0, "x", 1);
+	stat_fails = false;
+	ck_assert(fuse_was_told_of_name(at_complete, "d"));
+	ck_assert(fuse_has(at_complete, "d"));
+}
+END_TEST
+
 START_TEST(attributes_are_those_of_the_upload_and_the_options)
 {
 	SCOPED(file_release)
@@ -325,6 +348,7 @@ int main(void)
 		the_kernel_hears_of_a_name_that_it_may_take_for_absent,
 		the_kernel_hears_of_a_name_that_went,
 		the_kernel_hears_of_a_folder_that_appears,
+		the_kernel_hears_of_a_folder_that_cannot_be_read,
 		attributes_are_those_of_the_upload_and_the_options,
 		a_folder_is_another_one_in_each_view,
 		links_lead_to_where_the_upload_is,
