@@ -222,7 +222,7 @@ static char *resolve(const char *path)
 
 int main(int argc, char **argv)
 {
-	SCOPED(options_release) struct options options;
+	SCOPED(options_release) struct options options = {0};
 	SCOPED(scoped_free) char *mountpoint = NULL;
 	struct problem problem;
 

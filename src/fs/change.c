@@ -59,7 +59,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs *fs = fs_of(req);
 	struct node folder = node_of(parent);
 	SCOPED(scoped_free) struct watcher_task *task = NULL;
-	struct file file;
+	SCOPED(file_release) struct file file = {0};
 	uint64_t num;
 	int r;
 
@@ -77,7 +77,6 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	answer_removed(req, folder, &file, &task);
-	file_release(&file);
 }
 
 /* What complete/ shows under a name: what is still arriving can neither be moved nor
@@ -176,7 +175,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
  * before rmdir is answered, since the kernel has locked the folder above. */
 static int remove_folder(struct fs *fs, struct node parent, const char *name)
 {
-	struct file folder;
+	SCOPED(file_release) struct file folder = {0};
 	uint64_t num;
 	int r = find_shown(fs, parent, name, &num);
 
@@ -184,7 +183,6 @@ static int remove_folder(struct fs *fs, struct node parent, const char *name)
 		r = uploads_remove_folder(fs->uploads, parent.num, name);
 	if (r || uploads_stat(fs->uploads, num, &folder))
 		return r;
-	file_release(&folder);
 	generations_next(&fs->generations, num);
 	return 0;
 }

@@ -27,12 +27,11 @@ void notify_listing(struct fs *fs, fuse_ino_t ino)
  * its name waits for the end of that lookup, and makes the next one ask. */
 void notify_folder(struct fs *fs, uint64_t num)
 {
-	struct file folder;
+	SCOPED(file_release) struct file folder = {0};
 
 	if (fuse_lowlevel_notify_inval_inode(fs->session, num, -1, 0) != -ENOENT ||
 	    num < FILE_NUM_FIRST || uploads_stat(fs->uploads, num, &folder))
 		return;
 	notify_entry(fs, node_folder_ino(PLACE_COMPLETE, folder.parent),
 		     folder.name.text);
-	file_release(&folder);
 }

@@ -57,8 +57,8 @@ int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
 
 int published_rename(struct fs *fs, fuse_ino_t parent, const char *name)
 {
+	SCOPED(file_release) struct file file = {0};
 	struct publish_subject subject;
-	struct file file;
 	int r;
 
 	if (!publisher_claims(fs->publisher, parent, name, &subject) ||
@@ -67,7 +67,6 @@ int published_rename(struct fs *fs, fuse_ino_t parent, const char *name)
 	r = uploads_stat(fs->uploads, subject.num, &file);
 	if (r)
 		return r;
-	file_release(&file);
 	overlay_remove(&fs->overlay, subject.num);
 	return 0;
 }
