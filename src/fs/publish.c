@@ -4,6 +4,7 @@
 #include "open_files.h"
 #include "publisher.h"
 #include "stat.h"
+#include "view.h"
 
 #include "tusfs/log.h"
 
@@ -44,12 +45,11 @@ static char *path_of(struct fs *fs, enum place place, uint64_t folder,
 	return NULL;
 }
 
-/* Whether there is a path, and the kernel may be holding or somebody be watching what
- * it leads to. */
+/* *job is empty so far. Whether there is a path, and the kernel may be holding or
+ * somebody be watching what it leads to. */
 static bool job_init(struct fs *fs, struct publish_job *job, enum publish_what what,
 		     enum place place, uint64_t folder, const struct name *name)
 {
-	memset(job, 0, sizeof(*job));
 	job->subject.what = what;
 	job->subject.parent = node_folder_ino(place, folder);
 	job->subject.name = *name;
@@ -98,7 +98,7 @@ static bool run_one(struct fs *fs, struct publish_job *job)
 
 static void publish_created(struct fs *fs, const struct file *file)
 {
-	SCOPED(job_release) struct publish_job job;
+	SCOPED(job_release) struct publish_job job = {0};
 
 	if (job_init(fs, &job, PUBLISH_CREATE, PLACE_INCOMING, file->parent,
 		     &file->name) &&
@@ -128,7 +128,7 @@ static void publish_folder(struct fs *fs, const struct upload_event *event)
 /* 0, or a negative errno. */
 static int publish_move(struct fs *fs, const struct file *file)
 {
-	SCOPED(job_release) struct publish_job job;
+	SCOPED(job_release) struct publish_job job = {0};
 
 	if (!job_init(fs, &job, PUBLISH_MOVE, PLACE_INCOMING, file->parent,
 		      &file->name))
@@ -145,14 +145,9 @@ static int publish_move(struct fs *fs, const struct file *file)
  * arriving uploads too (st_ctime). */
 static void notify_folders(struct fs *fs, uint64_t num)
 {
-	struct file folder;
-
-	notify_folder(fs, num);
-	while (num >= FILE_NUM_FIRST && !uploads_stat(fs->uploads, num, &folder)) {
-		num = folder.parent;
-		file_release(&folder);
+	do
 		notify_folder(fs, num);
-	}
+	while (view_go_up(fs, &num));
 }
 
 /* What the publisher's rename does to the kernel's caches. A listing may have been made
@@ -201,7 +196,7 @@ static void publish_finished(struct fs *fs, const struct upload_event *event)
 
 static bool publish_remove(struct fs *fs, enum place place, const struct file *file)
 {
-	SCOPED(job_release) struct publish_job job;
+	SCOPED(job_release) struct publish_job job = {0};
 
 	return job_init(fs, &job, PUBLISH_REMOVE, place, file->parent, &file->name) &&
 	       job_describe(fs, &job, place, file) && run_one(fs, &job);

@@ -9,18 +9,24 @@ bool view_holds(struct fs *fs, const struct file *file)
 	return !file_is_folder(file) && overlay_has(&fs->overlay, file->num);
 }
 
-/* Whether `folder` is on the way from the root of the tree to `num`. */
+bool view_go_up(struct fs *fs, uint64_t *num)
+{
+	SCOPED(file_release) struct file file = {0};
+
+	if (*num < FILE_NUM_FIRST || uploads_stat(fs->uploads, *num, &file))
+		return false;
+	*num = file.parent;
+	return true;
+}
+
+/* Whether `folder` is `num`, or on the way to it from the root of the tree. */
 static bool is_above(struct fs *fs, uint64_t folder, uint64_t num)
 {
-	for (int depth = 0; depth < NAME_DEPTH_MAX && num >= FILE_NUM_FIRST; depth++) {
-		struct file file;
-
+	for (int depth = 0; depth < NAME_DEPTH_MAX; depth++) {
 		if (num == folder)
 			return true;
-		if (uploads_stat(fs->uploads, num, &file))
+		if (!view_go_up(fs, &num))
 			return false;
-		num = file.parent;
-		file_release(&file);
 	}
 	return false;
 }

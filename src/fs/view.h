@@ -11,6 +11,10 @@ bool view_holds(struct fs *fs, const struct file *file);
 /* Whether a folder of `place` shows a file or folder that the tree has in it. */
 bool view_shows(struct fs *fs, enum place place, const struct file *file);
 
+/* From a file or folder of the tree to the folder that it is in: false at the root of
+ * the tree, or when it is gone. */
+bool view_go_up(struct fs *fs, uint64_t *num);
+
 /* What the folder shows by that name. *hidden tells, on NOT_FOUND, that the name is
  * about to appear, so that the answer must not be kept. The caller releases *file.
  * Refusals: NOT_FOUND, GONE, NOT_FOLDER, NAME. */
