@@ -4,6 +4,7 @@
 #include "tusfs/text.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,18 +12,26 @@
 
 struct kept {
 	struct kept *next;
-	char text[];
+	char *text;
 };
 
-/* Keeps a copy of `text` as long as the options live. NULL when memory is short. */
-static char *keep(struct options *options, const char *text)
+/* Keeps a text as long as the options live. NULL when memory is short. */
+PRINTF_LIKE(2, 3)
+static const char *keep(struct options *options, const char *format, ...)
 {
-	size_t size = strlen(text) + 1;
-	struct kept *kept = malloc(sizeof(*kept) + size);
+	struct kept *kept = malloc(sizeof(*kept));
+	va_list arguments;
+	int length;
 
 	if (!kept)
 		return NULL;
-	memcpy(kept->text, text, size);
+	va_start(arguments, format);
+	length = vasprintf(&kept->text, format, arguments);
+	va_end(arguments);
+	if (length < 0) {
+		free(kept);
+		return NULL;
+	}
 	kept->next = options->kept;
 	options->kept = kept;
 	return kept->text;
@@ -35,6 +44,7 @@ void options_release(struct options *options)
 	while (kept) {
 		struct kept *next = kept->next;
 
+		free(kept->text);
 		free(kept);
 		kept = next;
 	}
@@ -46,20 +56,12 @@ void options_release(struct options *options)
 const char *settings_keep_path(struct options *options, const char *prefix,
 			       const char *path)
 {
-	SCOPED(scoped_free) char *text = NULL;
 	SCOPED(scoped_free) char *cwd = NULL;
 
-	if (path[0] != '/') {
-		cwd = getcwd(NULL, 0);
-		if (!cwd)
-			return NULL;
-	}
-	if (asprintf(&text, "%s%s%s%s", prefix, cwd ? cwd : "", cwd ? "/" : "", path) <
-	    0) {
-		text = NULL;
-		return NULL;
-	}
-	return keep(options, text);
+	if (path[0] == '/')
+		return keep(options, "%s%s", prefix, path);
+	cwd = getcwd(NULL, 0);
+	return cwd ? keep(options, "%s%s/%s", prefix, cwd, path) : NULL;
 }
 
 /* ---- one function a value: false when it is not acceptable ---- */
@@ -85,34 +87,36 @@ static bool parse_number(const char *value, uint64_t min, uint64_t max,
 	       *number <= max;
 }
 
-static bool set_listen(struct options *options, const char *value)
+/* NULL if it is none. Whether there is such an address is found out when it is used. */
+static const char *keep_address(struct options *options, const char *value)
 {
 	const char *colon = strrchr(value, ':');
-	const char *kept;
 	uint64_t port;
 
-	if (options->http.listen_count == OPTIONS_LISTEN_MAX)
+	if (strncmp(value, "unix:", 5) == 0)
+		return value[5] ? settings_keep_path(options, "unix:", value + 5)
+				: NULL;
+	if (!colon || colon == value || !parse_number(colon + 1, 0, 65535, &port))
+		return NULL;
+	return keep(options, "%s", value);
+}
+
+static bool set_listen(struct options *options, const char *value)
+{
+	size_t count = options->http.listen_count;
+
+	if (count == OPTIONS_LISTEN_MAX)
 		return false;
-	if (strncmp(value, "unix:", 5) == 0) {
-		if (value[5] == '\0')
-			return false;
-		kept = settings_keep_path(options, "unix:", value + 5);
-	} else {
-		if (!colon || colon == value ||
-		    !parse_number(colon + 1, 0, 65535, &port))
-			return false;
-		kept = keep(options, value);
-	}
-	if (!kept)
+	options->listen[count] = keep_address(options, value);
+	if (!options->listen[count])
 		return false;
-	options->listen[options->http.listen_count++] = kept;
+	options->http.listen_count++;
 	return true;
 }
 
 static bool set_base_path(struct options *options, const char *value)
 {
-	size_t length = strlen(value);
-	char *kept;
+	const char *kept;
 
 	if (value[0] != '/' || strstr(value, "//"))
 		return false;
@@ -120,13 +124,7 @@ static bool set_base_path(struct options *options, const char *value)
 		if (!isalnum((unsigned char)*c) && !strchr("/-._~", *c))
 			return false;
 	}
-	SCOPED(scoped_free) char *text = malloc(length + 2);
-	if (!text)
-		return false;
-	memcpy(text, value, length + 1);
-	if (value[length - 1] != '/')
-		memcpy(text + length, "/", 2);
-	kept = keep(options, text);
+	kept = keep(options, "%s%s", value, value[strlen(value) - 1] == '/' ? "" : "/");
 	options->http.base_path = options->fs.base_path = kept;
 	return kept != NULL;
 }
@@ -148,6 +146,15 @@ static bool set_expire_after(struct options *options, const char *value)
 	       options->uploads.expire_after <= EXPIRE_AFTER_MAX;
 }
 
+/* Which of the words it is; -1 if it is none. */
+static int find_word(const char *const words[], size_t count, const char *value)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(value, words[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
 static bool set_sync(struct options *options, const char *value)
 {
 	static const char *const levels[] = {
@@ -155,14 +162,11 @@ static bool set_sync(struct options *options, const char *value)
 		[SYNC_FINISH] = "finish",
 		[SYNC_NEVER] = "never",
 	};
+	int level = find_word(levels, sizeof(levels) / sizeof(levels[0]), value);
 
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (strcmp(value, levels[i]) == 0) {
-			options->uploads.sync = (enum sync_level)i;
-			return true;
-		}
-	}
-	return false;
+	if (level >= 0)
+		options->uploads.sync = (enum sync_level)level;
+	return level >= 0;
 }
 
 static bool set_compact(struct options *options, const char *value)
@@ -172,14 +176,11 @@ static bool set_compact(struct options *options, const char *value)
 		[COMPACT_IDLE] = "idle",
 		[COMPACT_ALWAYS] = "always",
 	};
+	int mode = find_word(modes, sizeof(modes) / sizeof(modes[0]), value);
 
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		if (strcmp(value, modes[i]) == 0) {
-			options->uploads.compact = (enum compact_mode)i;
-			return true;
-		}
-	}
-	return false;
+	if (mode >= 0)
+		options->uploads.compact = (enum compact_mode)mode;
+	return mode >= 0;
 }
 
 static bool set_serve_unfinished(struct options *options, const char *value)
@@ -243,24 +244,25 @@ static bool set_noexec(struct options *options, const char *value)
 	return parse_switch(value, &options->fs.noexec);
 }
 
-static bool set_uid(struct options *options, const char *value)
+/* A user's or a group's; chown(2) has a meaning of its own for the highest number. */
+static bool parse_id(const char *value, id_t *id)
 {
 	uint64_t number;
 
 	if (!parse_number(value, 0, UINT32_MAX - 1, &number))
 		return false;
-	options->fs.uid = (uid_t)number;
+	*id = (id_t)number;
 	return true;
+}
+
+static bool set_uid(struct options *options, const char *value)
+{
+	return parse_id(value, &options->fs.uid);
 }
 
 static bool set_gid(struct options *options, const char *value)
 {
-	uint64_t number;
-
-	if (!parse_number(value, 0, UINT32_MAX - 1, &number))
-		return false;
-	options->fs.gid = (gid_t)number;
-	return true;
+	return parse_id(value, &options->fs.gid);
 }
 
 static bool set_umask(struct options *options, const char *value)
