@@ -7,20 +7,25 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define FIRST_LONG 256 /* getopt's numbers for rows of the table begin here */
-#define DAYS(n)	   (INT64_C(n) * 24 * 3600 * CLOCK_SECOND)
+#define DAYS(n) (INT64_C(n) * 24 * 3600 * CLOCK_SECOND)
+/* What getopt_long() returns for row n of the table is this + n; below are letters. */
+#define FIRST_LONG 256
+/* The rows, --help, --version, and the end of the list. */
+#define LONG_NAMES_MAX (SETTINGS_MAX + 3)
 
 /* ---- the three places that options come from ---- */
 
-/* The command line is walked twice: first for --config alone, whose options come first,
- * then for all the others, which override them. */
+/* One pass over options. The command line is walked twice: first for --config alone,
+ * each of whose files is a pass by itself, then for all the others, which so override
+ * what the files say. */
 struct parse {
 	struct options *options;
 	struct problem *problem;
-	bool config_pass;
-	bool listen_fixed; /* this pass has begun a list of its own */
+	bool config_pass;  /* the first walk */
+	bool listen_begun; /* this pass has begun a list of its own */
 };
 
+/* Says what is wrong, and returns false. */
 PRINTF_LIKE(2, 3) static bool wrong(struct parse *parse, const char *format, ...)
 {
 	va_list args;
@@ -31,11 +36,12 @@ PRINTF_LIKE(2, 3) static bool wrong(struct parse *parse, const char *format, ...
 	return false;
 }
 
+/* The only setting that repeats is `listen`. */
 static bool apply(struct parse *parse, const struct setting *setting, const char *value)
 {
-	if (setting->repeats && !parse->listen_fixed) {
+	if (setting->repeats && !parse->listen_begun) {
 		parse->options->http.listen_count = 0;
-		parse->listen_fixed = true;
+		parse->listen_begun = true;
 	}
 	if (setting->set(parse->options, value))
 		return true;
@@ -101,6 +107,7 @@ static bool read_config(struct parse *parse, const char *path)
 	return wrong(parse, "%s:%d: %.300s", path, line, problem.text);
 }
 
+/* A setting of the command line, if this is the walk for it. */
 static bool take(struct parse *parse, const struct setting *setting, const char *value)
 {
 	bool is_config = setting->set == NULL;
@@ -152,7 +159,7 @@ static bool take_mount_options(struct parse *parse, const char *list)
 	}
 }
 
-static void long_options(struct option names[SETTINGS_MAX + 3])
+static void long_options(struct option names[LONG_NAMES_MAX])
 {
 	size_t n = 0;
 
@@ -169,6 +176,8 @@ static void long_options(struct option names[SETTINGS_MAX + 3])
 	names[n] = (struct option){.name = NULL};
 }
 
+/* getopt's '?': optopt is the row of a switch with a value, the letter of an unknown
+ * short option, or 0 for an unknown long one. */
 static bool wrong_option(struct parse *parse, char **argv)
 {
 	if (optopt >= FIRST_LONG)
@@ -209,7 +218,7 @@ static bool take_option(struct parse *parse, int option, char **argv)
 /* getopt moves what is not an option behind the rest: optind tells where it begins. */
 static bool walk(struct parse *parse, int argc, char **argv)
 {
-	struct option names[SETTINGS_MAX + 3];
+	struct option names[LONG_NAMES_MAX];
 	int option;
 
 	long_options(names);
