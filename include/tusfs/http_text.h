@@ -3,8 +3,6 @@
 #ifndef TUSFS_HTTP_TEXT_H
 #define TUSFS_HTTP_TEXT_H
 
-#include "tusfs/scoped.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

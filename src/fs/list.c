@@ -8,7 +8,6 @@
 #include "view.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* Offsets that are no num of a file. */
 enum { OFFSET_SELF = 1, OFFSET_PARENT = 2, OFFSET_ROOT = 3 };

@@ -2,7 +2,6 @@
 
 #include "child.h"
 
-#include "tusfs/log.h"
 #include "tusfs/scoped.h"
 
 #include <errno.h>

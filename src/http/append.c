@@ -5,7 +5,6 @@
 #include "tusfs/http_text.h"
 #include "tusfs/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -9,7 +9,6 @@
 #include "tusfs/metadata.h"
 #include "tusfs/text.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -3,7 +3,6 @@
  * the fields of tus are left to the handlers. */
 #include "answer.h"
 
-#include "tusfs/http_text.h"
 #include "tusfs/text.h"
 
 #include <string.h>

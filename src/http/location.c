@@ -5,7 +5,7 @@
 #include "tusfs/http_text.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <strings.h>
 
 #define AUTHORITY_SIZE 256
 

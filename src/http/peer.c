@@ -4,7 +4,10 @@
 
 #include "tusfs/clock.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 

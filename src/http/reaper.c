@@ -4,6 +4,7 @@
 
 #include <linux/tcp.h> /* its tcp_info is newer than that of netinet/tcp.h */
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 

@@ -4,11 +4,8 @@
 
 #include "peer.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 struct peers {
 	pthread_mutex_t mutex; /* protects the list and `stopping` */

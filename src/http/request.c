@@ -3,13 +3,8 @@
 #include "answer.h"
 #include "body.h"
 
-#include "tusfs/http_text.h"
-#include "tusfs/log.h"
-
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 /* The path of an absolute URL, which a server has to accept (RFC 9112, 3.2.2). */
 static const char *path_of(const char *url)

@@ -4,8 +4,6 @@
  * leaves all else to tus.c, create.c, append.c and download.c. */
 #include "answer.h"
 
-#include "tusfs/log.h"
-
 #include <string.h>
 
 struct route {

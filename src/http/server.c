@@ -10,8 +10,6 @@
 #include "peer.h"
 #include "request.h"
 
-#include "tusfs/log.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>

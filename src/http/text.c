@@ -3,6 +3,7 @@
 #include "tusfs/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -5,7 +5,6 @@
 #include "cors.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TUS_EXTENSIONS                                                                 \

@@ -1,5 +1,6 @@
 #include "input.h"
 #include "tusfs/http_text.h"
+#include "tusfs/scoped.h"
 #include "tusfs/text.h"
 
 #include <assert.h>
