@@ -1,5 +1,6 @@
 #include "tusfs/store.h"
 
+#include "blobs.h"
 #include "run.h"
 #include "temp_dir.h"
 
@@ -15,25 +16,6 @@
 #define MEBIBYTE (UINT64_C(1) << 20)
 /* A file system may need some blocks for its own notes. */
 #define SLACK (MEBIBYTE / 8)
-
-static struct store *open_store(void)
-{
-	SCOPED(scoped_free) char *path = temp_dir_join("store");
-	struct store *store = NULL;
-
-	ck_assert_int_eq(store_open(path, &store), 0);
-	ck_assert_ptr_nonnull(store);
-	return store;
-}
-
-static struct blob *create_blob(struct store *store, uint64_t num)
-{
-	struct blob *blob = NULL;
-
-	ck_assert_int_eq(blob_create(store, num, &blob), 0);
-	ck_assert_ptr_nonnull(blob);
-	return blob;
-}
 
 static uint64_t size_of(struct blob *blob)
 {
@@ -336,17 +318,6 @@ START_TEST(reserving_leaves_the_size_and_refuses_what_has_no_room)
 	ck_assert_uint_eq(size_of(blob), 0);
 }
 END_TEST
-
-static void expect_bytes(struct blob *blob, const void *bytes, size_t size,
-			 uint64_t offset)
-{
-	SCOPED(scoped_free) char *read = malloc(size + 1);
-	size_t got;
-
-	ck_assert_int_eq(blob_read(blob, read, size + 1, offset, &got), 0);
-	ck_assert_uint_eq(got, size);
-	ck_assert(memcmp(read, bytes, size) == 0);
-}
 
 static uint64_t room_of(struct blob *blob)
 {

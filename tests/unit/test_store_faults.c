@@ -1,5 +1,6 @@
 /* Every system call of every operation fails in turn: the failure comes out, nothing
  * leaks, and what can be tried again then works. */
+#include "blobs.h"
 #include "descriptors.h"
 #include "fault.h"
 #include "run.h"
@@ -82,23 +83,6 @@ void *__wrap_calloc(size_t count, size_t size)
 char *__wrap_realpath(const char *path, char *resolved)
 {
 	return fault_now() ? NULL : __real_realpath(path, resolved);
-}
-
-static struct store *open_store(void)
-{
-	SCOPED(scoped_free) char *path = temp_dir_join("store");
-	struct store *store = NULL;
-
-	ck_assert_int_eq(store_open(path, &store), 0);
-	return store;
-}
-
-static struct blob *create_blob(struct store *store, uint64_t num)
-{
-	struct blob *blob = NULL;
-
-	ck_assert_int_eq(blob_create(store, num, &blob), 0);
-	return blob;
 }
 
 /* Most of the folders are there already, so that there are not too many rounds. */

@@ -1,5 +1,6 @@
 /* Which bytes of a stream go past the page cache, and which stay: every page goes past
  * it once at most. What a kernel makes of it that cannot, and how a stream fails. */
+#include "blobs.h"
 #include "descriptors.h"
 #include "fault.h"
 #include "run.h"
@@ -119,35 +120,6 @@ static void teardown(void)
 {
 	free(bytes);
 	temp_dir_teardown();
-}
-
-static struct store *open_store(void)
-{
-	SCOPED(scoped_free) char *path = temp_dir_join("store");
-	struct store *store = NULL;
-
-	ck_assert_int_eq(store_open(path, &store), 0);
-	return store;
-}
-
-static struct blob *create_blob(struct store *store, uint64_t num)
-{
-	struct blob *blob = NULL;
-
-	ck_assert_int_eq(blob_create(store, num, &blob), 0);
-	return blob;
-}
-
-/* The blob ends with these bytes. */
-static void expect_bytes(struct blob *blob, const void *expected, size_t size,
-			 uint64_t offset)
-{
-	SCOPED(scoped_free) char *read = malloc(size + 1);
-	size_t got;
-
-	ck_assert_int_eq(blob_read(blob, read, size + 1, offset, &got), 0);
-	ck_assert_uint_eq(got, size);
-	ck_assert(memcmp(read, expected, size) == 0);
 }
 
 /* ---- what goes past the cache ---- */
