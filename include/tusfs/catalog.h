@@ -159,10 +159,16 @@ MUST_CHECK int catalog_complete_segments(struct conn *conn, uint64_t blob,
 MUST_CHECK int catalog_users(struct conn *conn, uint64_t blob, uint64_t **nums,
 			     size_t *count);
 MUST_CHECK int catalog_has_users(struct conn *conn, uint64_t blob, bool *has);
+/* Has the finals that wait for a part expire at `when`. */
+MUST_CHECK int catalog_abandon_finals(struct conn *conn, uint64_t blob, int64_t when);
 /* Whether a final still waits for a part, and the sum of the lengths known. */
 MUST_CHECK int catalog_final_sum(struct conn *conn, uint64_t num, bool *waits,
 				 uint64_t *sum);
-/* When the last of its parts expires; 0 if none does. */
+/* Whether any final would have more than `max` bytes if the part had `length`. */
+MUST_CHECK int catalog_finals_exceed(struct conn *conn, uint64_t blob, uint64_t length,
+				     uint64_t max, bool *exceed);
+/* When the last of its parts expires; INT64_MAX if one never does; 0 if none is left,
+ * or one is gone that never was complete. */
 MUST_CHECK int catalog_final_expires(struct conn *conn, uint64_t num, int64_t *when);
 /* The finals, made at `since` or later, whose first segment is `blob`: the newest 16 of
  * them, newest first; the caller frees *nums. */

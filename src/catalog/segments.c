@@ -99,6 +99,15 @@ int catalog_has_users(struct conn *conn, uint64_t blob, bool *has)
 	return query_step(&q, has);
 }
 
+int catalog_abandon_finals(struct conn *conn, uint64_t blob, int64_t when)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, STMT_ABANDON_FINALS);
+
+	query_u64(&q, 1, blob);
+	query_i64(&q, 2, when);
+	return query_run(&q);
+}
+
 int catalog_final_sum(struct conn *conn, uint64_t num, bool *waits, uint64_t *sum)
 {
 	SCOPED(query_end) struct query q = query_begin(conn, STMT_FINAL_SUM);
@@ -111,6 +120,17 @@ int catalog_final_sum(struct conn *conn, uint64_t num, bool *waits, uint64_t *su
 	*waits = query_column_u64(&q, 0) != 0;
 	*sum = query_column_u64(&q, 1);
 	return 0;
+}
+
+int catalog_finals_exceed(struct conn *conn, uint64_t blob, uint64_t length,
+			  uint64_t max, bool *exceed)
+{
+	SCOPED(query_end) struct query q = query_begin(conn, STMT_FINALS_EXCEED);
+
+	query_u64(&q, 1, blob);
+	query_u64(&q, 2, length);
+	query_u64(&q, 3, max);
+	return query_step(&q, exceed);
 }
 
 int catalog_final_expires(struct conn *conn, uint64_t num, int64_t *when)

@@ -74,7 +74,7 @@ static int adopt(struct uploads *uploads, const struct file *file, uint64_t to)
 
 	if (!r)
 		r = upload_writer_cut(writer, &adopted);
-	if (!r && !file_is_complete(&adopted))
+	if (!r && (!file_is_complete(&adopted) || adopted.kind == FILE_PARTIAL))
 		r = keep_expires(uploads, file);
 	if (!r)
 		log_info("kept %llu bytes of %s that had arrived before the crash",

@@ -35,10 +35,19 @@ static int remove_final(struct conn *conn, uint64_t num)
 	return r ? r : catalog_add_trash(conn, num);
 }
 
+/* Whether there may be finals that it is still to complete. */
+static bool is_waited_for(const struct file *file)
+{
+	return file->kind == FILE_PARTIAL && !file_is_complete(file);
+}
+
 int remove_upload(struct conn *conn, const struct file *file, int64_t now)
 {
 	int r = catalog_remove(conn, file->num);
 
+	/* without its bytes they can never be complete: the janitor ends them */
+	if (!r && is_waited_for(file))
+		r = catalog_abandon_finals(conn, file->num, now);
 	if (!r)
 		r = place_gone(conn, file, now);
 	if (!r)
@@ -53,7 +62,9 @@ int remove_upload(struct conn *conn, const struct file *file, int64_t now)
 struct removal {
 	struct upload_id id;
 	int64_t expired; /* only if it expires at this time or before; 0: in any case */
-	bool put_off;	 /* its parts are active */
+	bool in_use;	 /* what has expired is put off until `renewed`, 0: for ever */
+	int64_t renewed;
+	bool put_off; /* it, or its parts, are active */
 	struct file file;
 };
 
@@ -61,16 +72,20 @@ struct removal {
 static int put_off(struct conn *conn, struct removal *removal)
 {
 	struct file *file = &removal->file;
-	int64_t expires;
-	int r;
+	int64_t expires = removal->renewed;
+	int r = 0;
 
-	if (file->kind != FILE_FINAL || file_is_complete(file))
-		return 0;
-	r = catalog_final_expires(conn, file->num, &expires);
-	if (r || expires <= removal->expired)
-		return r;
+	if (!removal->in_use) {
+		if (file->kind != FILE_FINAL || file_is_complete(file))
+			return 0;
+		r = catalog_final_expires(conn, file->num, &expires);
+		if (r || expires <= removal->expired)
+			return r;
+	}
 	removal->put_off = true;
-	return catalog_set_expires(conn, file->num, expires);
+	if (file_is_complete(file) && file->kind != FILE_PARTIAL)
+		return 0; /* the time is a user's */
+	return catalog_set_expires(conn, file->num, expires == INT64_MAX ? 0 : expires);
 }
 
 static int apply_remove(struct conn *conn, void *arg)
@@ -93,6 +108,30 @@ static int apply_remove(struct conn *conn, void *arg)
 	return remove_upload(conn, &removal->file, clock_now());
 }
 
+static int list_finals_of(struct uploads *uploads, uint64_t num, uint64_t **finals,
+			  size_t *count)
+{
+	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+
+	return catalog_users(conn, num, finals, count);
+}
+
+/* Whoever has the upload open, or a final that it is a part of, reads on to where that
+ * has come. */
+static int catch_up(struct uploads *uploads, const struct file *file)
+{
+	SCOPED(scoped_free) uint64_t *finals = NULL;
+	size_t count = 0;
+	int r = is_waited_for(file)
+			? list_finals_of(uploads, file->num, &finals, &count)
+			: 0;
+
+	readers_catch_up(uploads, file->num);
+	for (size_t i = 0; i < count; i++)
+		readers_catch_up(uploads, finals[i]);
+	return r;
+}
+
 /* Removes an upload that the caller has claimed. */
 static int remove_claimed(struct uploads *uploads, struct live *live, struct file *file)
 {
@@ -103,9 +142,10 @@ static int remove_claimed(struct uploads *uploads, struct live *live, struct fil
 	if (r)
 		return r;
 	recent_drop(uploads->recent, live->id);
-	readers_catch_up(uploads, there.num);
-	r = catalog_commit(uploads->catalog, durable_always(uploads), apply_remove,
-			   &removal);
+	r = catch_up(uploads, &there);
+	if (!r)
+		r = catalog_commit(uploads->catalog, durable_always(uploads),
+				   apply_remove, &removal);
 	if (r) {
 		file_release(&removal.file);
 		return r;
@@ -154,7 +194,7 @@ int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file)
 #define EXPIRE_BATCH 16
 
 struct expiry {
-	bool begun; /* or else somebody is active on it, or ended it */
+	bool begun; /* or else somebody ended it */
 	struct live *live;
 	struct removal removal;
 	struct catalog_change change;
@@ -164,16 +204,25 @@ static int begin_expiry(struct uploads *uploads, uint64_t num, int64_t now,
 			struct expiry *expiry)
 {
 	SCOPED(file_release) struct file file = {0};
+	bool in_use;
 	int r = uploads_stat(uploads, num, &file);
 
 	if (!r)
 		r = live_try_claim(uploads, file.id, &expiry->live);
-	if (r)
+	in_use = r == REFUSED_BUSY;
+	if (r && !in_use)
 		return r < 0 ? r : 0;
+	if (!in_use) {
+		recent_drop(uploads->recent, file.id);
+		r = catch_up(uploads, &file);
+		if (r)
+			return r;
+	}
 	expiry->begun = true;
-	recent_drop(uploads->recent, file.id);
-	readers_catch_up(uploads, num);
-	expiry->removal = (struct removal){.id = file.id, .expired = now};
+	expiry->removal = (struct removal){.id = file.id,
+					   .expired = now,
+					   .in_use = in_use,
+					   .renewed = expiry_from(uploads, now)};
 	expiry->change = (struct catalog_change){.apply = apply_remove,
 						 .arg = &expiry->removal,
 						 .durable = durable_always(uploads)};
@@ -275,7 +324,6 @@ int expire_some(struct uploads *uploads, bool *more)
 
 	if (!r && count)
 		r = expire_all(uploads, now, nums, count, &ended);
-	/* if none ended, those are in use */
 	*more = !r && ended && count == EXPIRE_BATCH;
 	return r ? r : forget_some(uploads, now, more);
 }

@@ -372,6 +372,8 @@ int uploads_rename(struct uploads *uploads, const struct upload_rename *request,
 	struct renaming renaming = {.request = request};
 	int r = check_name(request->new_name);
 
+	if (!r && request->seen)
+		readers_catch_up(uploads, request->seen);
 	if (!r)
 		r = catalog_commit(uploads->catalog, durable_always(uploads),
 				   apply_rename, &renaming);

@@ -27,11 +27,26 @@ static int find_row(struct uploads *uploads, struct upload_id id, struct file *f
 	return r;
 }
 
+/* Finals that wait for a part are bounded as well. */
+static int check_finals(struct upload_writer *writer, uint64_t length, uint64_t max)
+{
+	SCOPED(conn_release)
+	struct conn *conn = catalog_reader(writer->uploads->catalog);
+	bool exceed = false;
+	int r = catalog_finals_exceed(conn, writer->file.num, length, max, &exceed);
+
+	if (r)
+		return r;
+	return exceed ? REFUSED_TOO_LARGE : 0;
+}
+
 /* Upload-Length, which may come late, and may come again if it is the same. */
 static int declare_length(struct upload_writer *writer)
 {
 	const struct upload_append *append = &writer->append;
 	struct file *file = &writer->file;
+	uint64_t max = writer->uploads->config.max_size;
+	int r = 0;
 
 	if (!append->declares_length)
 		return 0;
@@ -39,9 +54,12 @@ static int declare_length(struct upload_writer *writer)
 		return append->length == file->length ? 0 : REFUSED_LENGTH;
 	if (append->length < file->offset)
 		return REFUSED_LENGTH;
-	if (writer->uploads->config.max_size &&
-	    append->length > writer->uploads->config.max_size)
+	if (max && append->length > max)
 		return REFUSED_TOO_LARGE;
+	if (max && file->kind == FILE_PARTIAL)
+		r = check_finals(writer, append->length, max);
+	if (r)
+		return r;
 	file->length = append->length;
 	file->length_known = true;
 	return 0;

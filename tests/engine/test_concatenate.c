@@ -322,9 +322,37 @@ START_TEST(a_final_is_not_compacted_while_it_may_be_asked_for_again)
 }
 END_TEST
 
+START_TEST(max_size_bounds_a_final_whose_parts_get_their_length_late)
+{
+	struct upload_request late = {.kind = FILE_PARTIAL};
+	struct file a = engine_upload(FILE_PARTIAL, NULL, "abcdefgh", 8), b, final;
+	struct upload_append append = {.declares_length = true, .length = 5};
+	struct upload_writer *writer;
+	struct upload_id parts[2] = {a.id};
+
+	engine_close();
+	engine_config.max_size = 12;
+	engine_open();
+	ck_assert_int_eq(uploads_create(engine, &late, &b), 0);
+	parts[1] = b.id;
+	final = engine_concatenate("final", parts, 2);
+	ck_assert_int_eq(upload_writer_open(engine, b.id, &append, &writer),
+			 REFUSED_TOO_LARGE);
+	append.length = 4;
+	ck_assert_int_eq(upload_writer_open(engine, b.id, &append, &writer), 0);
+	ck_assert_int_eq(upload_writer_put(writer, "ijkl", 4), 0);
+	engine_commit(writer, 4);
+	engine_expect(final.num, "abcdefghijkl", 12);
+	file_release(&a);
+	file_release(&b);
+	file_release(&final);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
+		max_size_bounds_a_final_whose_parts_get_their_length_late,
 		a_final_is_its_parts_in_order_one_of_them_twice,
 		a_final_stays_whole_when_its_parts_are_terminated,
 		a_part_stays_whole_when_its_final_is_terminated,

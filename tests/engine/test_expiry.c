@@ -127,6 +127,58 @@ START_TEST(a_final_lives_as_long_as_its_parts_are_active)
 }
 END_TEST
 
+START_TEST(a_final_waits_for_parts_that_do_not_expire_any_more)
+{
+	struct file part = engine_create(FILE_PARTIAL, NULL, 3);
+	struct file final = engine_concatenate("final", &part.id, 1), found;
+
+	engine_close();
+	engine_config.expire_after = 0;
+	engine_open();
+	pass(60);
+	engine_append(part.id, 0, "a", 1);
+	pass(60);
+	found = engine_find(final.id);
+	ck_assert_int_eq(found.expires, 0);
+	file_release(&found);
+	engine_append(part.id, 1, "bc", 2);
+	engine_expect(final.num, "abc", 3);
+	file_release(&part);
+	file_release(&final);
+}
+END_TEST
+
+START_TEST(a_final_ends_with_a_part_that_it_waits_for)
+{
+	SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
+	struct file a = engine_create(FILE_PARTIAL, NULL, 3), b, found;
+	struct upload_id parts[2] = {a.id};
+	struct file final;
+	char got[8];
+	size_t count;
+
+	b = engine_create(FILE_PARTIAL, NULL, 3);
+	parts[1] = b.id;
+	final = engine_concatenate("final", parts, 2);
+	engine_append(a.id, 0, "ab", 2);
+	ck_assert_int_eq(upload_reader_open(engine, final.num, &reader), 0);
+	engine_append(a.id, 2, "c", 1);
+	engine_append(b.id, 0, "d", 1);
+	ck_assert_int_eq(uploads_terminate(engine, b.id), 0);
+	pass(0);
+	ck_assert_int_eq(uploads_find(engine, final.id, &found), REFUSED_GONE);
+	ck_assert_uint_eq(gone_count, 2);
+	ck_assert_int_eq(upload_reader_read(reader, got, sizeof(got), 0, &count), 0);
+	ck_assert(count == 4 && memcmp(got, "abcd", 4) == 0);
+	found = engine_find(a.id);
+	ck_assert(file_is_complete(&found));
+	file_release(&found);
+	file_release(&a);
+	file_release(&b);
+	file_release(&final);
+}
+END_TEST
+
 START_TEST(an_upload_that_is_being_written_does_not_expire)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", 100), found;
@@ -142,6 +194,30 @@ START_TEST(an_upload_that_is_being_written_does_not_expire)
 	ck_assert_int_eq(found.expires, now + 100 * CLOCK_SECOND);
 	file_release(&found);
 	file_release(&file);
+}
+END_TEST
+
+START_TEST(uploads_in_use_do_not_keep_others)
+{
+	struct upload_append append = {.checked = true};
+	struct upload_writer *writers[16];
+	struct file file, found;
+
+	for (int i = 0; i < 16; i++) {
+		file = engine_create(FILE_PLAIN, "x", 100);
+		ck_assert_int_eq(
+			upload_writer_open(engine, file.id, &append, &writers[i]), 0);
+		file_release(&file);
+	}
+	pass(1);
+	file = engine_create(FILE_PLAIN, "y", 100);
+	pass(200);
+	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	file_release(&file);
+	for (int i = 0; i < 16; i++)
+		upload_writer_free(writers[i]);
+	pass(1); /* no byte of them was kept, but they were active */
+	ck_assert_uint_eq(gone_count, 1);
 }
 END_TEST
 
@@ -231,7 +307,10 @@ int main(void)
 		activity_pushes_the_expiry_forward,
 		a_finished_upload_does_not_expire_but_a_finished_part_does,
 		a_final_lives_as_long_as_its_parts_are_active,
+		a_final_waits_for_parts_that_do_not_expire_any_more,
+		a_final_ends_with_a_part_that_it_waits_for,
 		an_upload_that_is_being_written_does_not_expire,
+		uploads_in_use_do_not_keep_others,
 		a_user_can_give_a_finished_upload_a_time_and_take_it_back,
 		hundreds_expire_in_one_pass,
 	};

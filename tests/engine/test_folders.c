@@ -116,6 +116,29 @@ START_TEST(folders_move_with_what_is_in_them_but_not_into_themselves)
 }
 END_TEST
 
+START_TEST(who_reads_what_a_rename_replaces_reads_on)
+{
+	SCOPED(scoped_free) uint8_t *noise = engine_noise(40000, 1);
+	SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
+	struct file x = engine_create(FILE_PLAIN, "x", 40000);
+	struct file y = engine_upload(FILE_PLAIN, "y", "yyy", 3);
+	struct upload_rename request = {FILE_NUM_TREE, FILE_NUM_TREE, "y",
+					"x",	       y.num,	      x.num};
+	uint8_t got[40000];
+	uint64_t replaced;
+	size_t count;
+
+	engine_append(x.id, 0, noise, 20000);
+	ck_assert_int_eq(upload_reader_open(engine, x.num, &reader), 0);
+	engine_append(x.id, 20000, noise + 20000, 20000);
+	ck_assert_int_eq(uploads_rename(engine, &request, &replaced), 0);
+	ck_assert_int_eq(upload_reader_read(reader, got, sizeof(got), 0, &count), 0);
+	ck_assert(count == sizeof(got) && memcmp(got, noise, count) == 0);
+	file_release(&x);
+	file_release(&y);
+}
+END_TEST
+
 START_TEST(renames_between_files_and_folders_follow_rename_2)
 {
 	struct file file = engine_upload(FILE_PLAIN, "file", "x", 1);
@@ -245,6 +268,7 @@ int main(void)
 		a_name_that_an_arriving_upload_will_take_cannot_be_taken,
 		folders_move_with_what_is_in_them_but_not_into_themselves,
 		renames_between_files_and_folders_follow_rename_2,
+		who_reads_what_a_rename_replaces_reads_on,
 		each_view_lists_its_own_in_the_order_of_numbers,
 		rm_terminates_in_any_state_but_no_folder,
 		attributes_are_kept_listed_and_go_with_the_file,

@@ -341,18 +341,9 @@ START_TEST(a_store_without_any_blob_is_left_alone)
 }
 END_TEST
 
-static void append_more(void *arg)
-{
-	struct upload_append append = {.offset = 10000};
-	struct upload_writer *writer;
-
-	if (upload_writer_open(engine, *(struct upload_id *)arg, &append, &writer) ||
-	    upload_writer_put(writer, made.bytes + 10000, 70000))
-		_exit(1);
-}
-
 START_TEST(what_is_kept_after_a_crash_expires_when_it_would_have)
 {
+	struct upload_append append = {.offset = 10000};
 	struct file before, after;
 
 	engine_config.expire_after = 100 * CLOCK_SECOND;
@@ -361,7 +352,7 @@ START_TEST(what_is_kept_after_a_crash_expires_when_it_would_have)
 	engine_append(before.id, 0, made.bytes, 10000);
 	file_release(&before);
 	ck_assert_int_eq(uploads_lookup(engine, FILE_NUM_TREE, "expires", &before), 0);
-	engine_die(append_more, &before.id);
+	engine_die_appending(before.id, &append, made.bytes + 10000, 70000);
 	expect_found("did not end in order");
 	expect_mended();
 	after = engine_find(before.id);
@@ -369,6 +360,47 @@ START_TEST(what_is_kept_after_a_crash_expires_when_it_would_have)
 	ck_assert_int_eq(after.expires, before.expires);
 	file_release(&before);
 	file_release(&after);
+}
+END_TEST
+
+START_TEST(a_part_that_is_complete_after_a_crash_still_expires)
+{
+	struct upload_append append = {.offset = 10000};
+	struct file before, after;
+
+	engine_config.expire_after = 100 * CLOCK_SECOND;
+	engine_open();
+	before = engine_create(FILE_PARTIAL, NULL, SIZE);
+	engine_append(before.id, 0, made.bytes, 10000);
+	engine_die_appending(before.id, &append, made.bytes + 10000, SIZE - 10000);
+	expect_found("did not end in order");
+	expect_mended();
+	after = engine_find(before.id);
+	ck_assert(file_is_complete(&after));
+	ck_assert_int_ge(after.expires, before.expires);
+	file_release(&before);
+	file_release(&after);
+}
+END_TEST
+
+START_TEST(a_final_whose_unfinished_part_is_gone_expires)
+{
+	struct file part, final, found;
+
+	engine_config.expire_after = 0;
+	engine_open();
+	part = engine_create(FILE_PARTIAL, NULL, SIZE);
+	final = engine_concatenate("waits", &part.id, 1);
+	ck_assert_int_eq(uploads_terminate(engine, part.id), 0);
+	engine_close();
+	run_sql("UPDATE file SET expires = 0 WHERE name = 'waits'");
+	expect_found("\"waits\" is a concatenation that waits for ever");
+	expect_mended();
+	ck_assert_int_eq(uploads_expire(engine), 0);
+	ck_assert_int_eq(uploads_find(engine, final.id, &found), REFUSED_GONE);
+	expect_others(NULL, NULL);
+	file_release(&part);
+	file_release(&final);
 }
 END_TEST
 
@@ -740,6 +772,8 @@ int main(void)
 		the_log_of_a_crash_is_read_and_not_written,
 		a_store_without_any_blob_is_left_alone,
 		what_is_kept_after_a_crash_expires_when_it_would_have,
+		a_part_that_is_complete_after_a_crash_still_expires,
+		a_final_whose_unfinished_part_is_gone_expires,
 		an_upload_without_its_blob_is_dropped,
 		what_is_left_of_a_short_blob_is_kept_in_lost_and_found,
 		an_unfinished_upload_goes_back_to_what_is_there,
