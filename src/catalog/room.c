@@ -77,8 +77,10 @@ static int open_one(const char *path, const char *suffix, int *fd)
 {
 	SCOPED(scoped_free) char *name = NULL;
 
-	if (asprintf(&name, "%s%s", path, suffix) < 0)
+	if (asprintf(&name, "%s%s", path, suffix) < 0) {
+		name = NULL;
 		return failure(-ENOMEM, "open %s%s", path, suffix);
+	}
 	*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return failure(-errno, "open %s", name);

@@ -104,7 +104,8 @@ static int is_repeat(struct conn *conn, uint64_t num, const struct creation *cre
 	size_t count = creation->request.parts_count, n;
 	int r = catalog_file(conn, num, &file);
 
-	if (r || !same_text(file.metadata, creation->request.metadata))
+	if (r || file.broken || !same_text(file.metadata, creation->request.metadata) ||
+	    !same_text(file.concat, creation->request.concat))
 		return r;
 	r = catalog_segments(conn, num, &there, &n);
 	if (r)

@@ -219,6 +219,8 @@ static int remove_unknown(struct uploads *uploads, enum sync_level sync)
 	if (sync == SYNC_ALWAYS)
 		return 0;
 	r = read_last_num(uploads, &last);
+	if (r)
+		return r;
 	for (uint64_t num = last + 1; !r && num <= last + LOST_ROWS_MAX; num++)
 		r = blob_remove(uploads->store, num);
 	return r;

@@ -167,15 +167,25 @@ START_TEST(a_repeated_final_is_the_one_made_before)
 	struct file a = engine_concatenate("f", ids, 2);
 	struct file b = engine_concatenate("f", ids, 2);
 	struct file c = engine_concatenate("f", other, 2);
-	struct file d = engine_concatenate("g", ids, 2);
+	struct file d = engine_concatenate("g", ids, 2), e;
+	struct upload_request absolute = {
+		.kind = FILE_FINAL,
+		.metadata = engine_metadata("f"),
+		.concat = "final;http://...", /* HEAD gives it back as it came */
+		.parts = ids,
+		.parts_count = 2,
+	};
 
 	ck_assert_uint_eq(a.num, b.num);
 	ck_assert_uint_ne(a.num, c.num);
 	ck_assert_uint_ne(a.num, d.num);
+	ck_assert_int_eq(uploads_create(engine, &absolute, &e), 0);
+	ck_assert_uint_ne(a.num, e.num);
 	file_release(&a);
 	file_release(&b);
 	file_release(&c);
 	file_release(&d);
+	file_release(&e);
 }
 END_TEST
 
