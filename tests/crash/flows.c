@@ -317,9 +317,7 @@ static int terminate_again(void)
 
 static void check_gone(void)
 {
-	struct file file;
-
-	ck_assert_int_eq(uploads_find(engine, id, &file), REFUSED_GONE);
+	engine_expect_gone(id);
 }
 
 static void prepare_joined(void)

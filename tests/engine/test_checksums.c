@@ -42,14 +42,6 @@ static int append(struct upload_id id, uint64_t offset, const void *bytes, size_
 	return r;
 }
 
-static void expect_offset(struct upload_id id, uint64_t offset)
-{
-	struct file file = engine_find(id);
-
-	ck_assert_uint_eq(file.offset, offset);
-	file_release(&file);
-}
-
 static void check_size(size_t half)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(2 * half, 1);
@@ -60,15 +52,15 @@ static void check_size(size_t half)
 	wrong.bytes[0] ^= 1;
 	ck_assert_int_eq(append(file.id, 0, bytes, half, &wrong, false),
 			 REFUSED_CHECKSUM);
-	expect_offset(file.id, 0);
+	engine_expect_offset(file.id, 0);
 	engine_expect(file.num, "", 0);
 	ck_assert_int_eq(append(file.id, 0, bytes, half, &right, false), 0);
-	expect_offset(file.id, half);
+	engine_expect_offset(file.id, half);
 	ck_assert_int_eq(append(file.id, half, bytes + half, half, &wrong, true),
 			 REFUSED_CHECKSUM);
 	ck_assert_int_eq(append(file.id, half, bytes + half, half, NULL, true),
 			 REFUSED_INVALID);
-	expect_offset(file.id, half);
+	engine_expect_offset(file.id, half);
 	engine_expect(file.num, bytes, half);
 	ck_assert_int_eq(append(file.id, half, bytes + half, half, &rest, true), 0);
 	engine_expect(file.num, bytes, 2 * half);
@@ -93,7 +85,7 @@ START_TEST(a_checked_append_that_breaks_off_leaves_nothing)
 	ck_assert_int_eq(upload_writer_put(writer, bytes, 300000), 0);
 	engine_expect(file.num, "", 0);
 	upload_writer_free(writer);
-	expect_offset(file.id, 0);
+	engine_expect_offset(file.id, 0);
 	file_release(&file);
 }
 END_TEST
@@ -150,7 +142,7 @@ static void check_whole(size_t size, bool restart)
 	bytes[size - 1] ^= 1;
 	ck_assert_int_eq(plain_append(file.id, third, bytes + third, size - third),
 			 REFUSED_CHECKSUM);
-	expect_offset(file.id, third);
+	engine_expect_offset(file.id, third);
 	bytes[size - 1] ^= 1;
 	ck_assert_int_eq(plain_append(file.id, third, bytes + third, third), 0);
 	ck_assert_int_eq(
@@ -227,7 +219,7 @@ static void complete_last(size_t size)
 	bytes[size - 1] ^= 1;
 	ck_assert_int_eq(plain_append(a.id, 10, bytes + 10, size - 10),
 			 REFUSED_CHECKSUM);
-	expect_offset(a.id, 10);
+	engine_expect_offset(a.id, 10);
 	now = engine_find(final.id);
 	ck_assert(!file_is_complete(&now));
 	file_release(&now);

@@ -112,14 +112,6 @@ static int put_late(struct upload_writer *writer, uint64_t from)
 	return upload_writer_put(writer, bytes + from, PIECE);
 }
 
-static void expect_offset(const struct file *file, uint64_t offset)
-{
-	struct file found = engine_find(file->id);
-
-	ck_assert_uint_eq(found.offset, offset);
-	file_release(&found);
-}
-
 START_TEST(a_slow_append_has_a_descriptor_only_while_it_writes)
 {
 	struct file file = engine_create(FILE_PLAIN, "x", LONG);
@@ -128,7 +120,7 @@ START_TEST(a_slow_append_has_a_descriptor_only_while_it_writes)
 	ck_assert_int_eq(blobs_open(), 0);
 	for (uint64_t at = 0; at < 3 * PIECE; at += PIECE) {
 		ck_assert_int_eq(put_late(writer, at), 0);
-		expect_offset(&file, at + PIECE);
+		engine_expect_offset(file.id, at + PIECE);
 		ck_assert_int_eq(blobs_open(), 0);
 	}
 	ck_assert_int_eq(upload_writer_put(writer, bytes + 3 * PIECE, LONG - 3 * PIECE),
@@ -148,7 +140,7 @@ static void expect_kept_open(void)
 
 	ck_assert_int_eq(blobs_open(), 1);
 	ck_assert_int_eq(put_late(writer, 0), 0);
-	expect_offset(&file, PIECE);
+	engine_expect_offset(file.id, PIECE);
 	ck_assert_int_eq(blobs_open(), 1);
 	engine_cut(writer, PIECE);
 	file_release(&file);
@@ -259,10 +251,10 @@ START_TEST(without_a_descriptor_an_append_waits_for_one)
 	ck_assert_int_eq(put_late(writer, 0), 0);
 	open_error = -EMFILE;
 	ck_assert_int_eq(put_late(writer, PIECE), 0);
-	expect_offset(&file, PIECE);
+	engine_expect_offset(file.id, PIECE);
 	open_error = 0;
 	ck_assert_int_eq(put_late(writer, 2 * PIECE), 0);
-	expect_offset(&file, 3 * PIECE);
+	engine_expect_offset(file.id, 3 * PIECE);
 	ck_assert_int_eq(upload_writer_put(writer, bytes + 3 * PIECE, LONG - 3 * PIECE),
 			 0);
 	engine_commit(writer, LONG);
@@ -315,14 +307,14 @@ END_TEST
 
 START_TEST(a_blob_that_is_gone_in_between_breaks_its_upload)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", LONG), found;
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
 	struct upload_writer *writer = engine_begin(&file, 0);
 
 	ck_assert_int_eq(put_late(writer, 0), 0);
 	open_error = REFUSED_NOT_FOUND;
 	ck_assert_int_eq(put_late(writer, PIECE), REFUSED_GONE);
 	upload_writer_free(writer);
-	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	engine_expect_gone(file.id);
 	file_release(&file);
 }
 END_TEST

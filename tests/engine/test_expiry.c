@@ -60,11 +60,11 @@ START_TEST(an_idle_upload_expires_is_remembered_and_then_forgotten)
 	found = engine_find(file.id);
 	file_release(&found);
 	pass(1);
-	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	engine_expect_gone(file.id);
 	ck_assert_uint_eq(gone_count, 1);
 	ck_assert(memcmp(&gone[0], &file.id, sizeof(file.id)) == 0);
 	pass(999);
-	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	engine_expect_gone(file.id);
 	pass(2);
 	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_NOT_FOUND);
 	file_release(&file);
@@ -104,7 +104,7 @@ END_TEST
 
 START_TEST(a_final_lives_as_long_as_its_parts_are_active)
 {
-	struct file part = engine_create(FILE_PARTIAL, NULL, 3), found;
+	struct file part = engine_create(FILE_PARTIAL, NULL, 3);
 	struct file final = engine_concatenate("final", &part.id, 1);
 
 	pass(60);
@@ -120,8 +120,8 @@ START_TEST(a_final_lives_as_long_as_its_parts_are_active)
 	final = engine_concatenate("never", &part.id, 1);
 	gone_count = 0;
 	pass(200);
-	ck_assert_int_eq(uploads_find(engine, final.id, &found), REFUSED_GONE);
-	ck_assert_int_eq(uploads_find(engine, part.id, &found), REFUSED_GONE);
+	engine_expect_gone(final.id);
+	engine_expect_gone(part.id);
 	file_release(&part);
 	file_release(&final);
 }
@@ -223,7 +223,7 @@ END_TEST
 
 START_TEST(a_user_can_give_a_finished_upload_a_time_and_take_it_back)
 {
-	struct file file = engine_upload(FILE_PLAIN, "x", "abc", 3), found;
+	struct file file = engine_upload(FILE_PLAIN, "x", "abc", 3);
 	struct file arriving = engine_create(FILE_PLAIN, "y", 3);
 
 	ck_assert_int_eq(uploads_set_expiry(engine, arriving.num, now + 1),
@@ -235,7 +235,7 @@ START_TEST(a_user_can_give_a_finished_upload_a_time_and_take_it_back)
 	ck_assert_int_eq(uploads_set_expiry(engine, file.num, now + 5 * CLOCK_SECOND),
 			 0);
 	pass(6);
-	ck_assert_int_eq(uploads_find(engine, file.id, &found), REFUSED_GONE);
+	engine_expect_gone(file.id);
 	file_release(&file);
 	file_release(&arriving);
 }

@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(a_move_over_a_file_terminates_it_if_it_was_seen)
 {
-	struct file a = engine_upload(FILE_PLAIN, "a", "a", 1), now;
+	struct file a = engine_upload(FILE_PLAIN, "a", "a", 1);
 	struct file b = engine_upload(FILE_PLAIN, "b", "b", 1);
 	struct upload_rename request = {FILE_NUM_TREE, FILE_NUM_TREE, "a", "b",
 					.num = a.num};
@@ -75,7 +75,7 @@ START_TEST(a_move_over_a_file_terminates_it_if_it_was_seen)
 	request.num = a.num;
 	ck_assert_int_eq(uploads_rename(engine, &request, &replaced), 0);
 	ck_assert_uint_eq(replaced, b.num);
-	ck_assert_int_eq(uploads_find(engine, b.id, &now), REFUSED_GONE);
+	engine_expect_gone(b.id);
 	file_release(&a);
 	file_release(&b);
 }
@@ -207,7 +207,7 @@ START_TEST(rm_terminates_in_any_state_but_no_folder)
 	file_release(&gone);
 	ck_assert_int_eq(uploads_unlink(engine, b.num, &gone), REFUSED_NOT_FOUND);
 	ck_assert_int_eq(uploads_unlink(engine, folder, &gone), REFUSED_IS_FOLDER);
-	ck_assert_int_eq(uploads_find(engine, a.id, &gone), REFUSED_GONE);
+	engine_expect_gone(a.id);
 	file_release(&a);
 	file_release(&b);
 }

@@ -140,14 +140,14 @@ END_TEST
 /* rm holds the folder's lock of the kernel meanwhile. */
 START_TEST(a_termination_stops_the_writer_at_once)
 {
-	struct file file = engine_create(FILE_PLAIN, "x", 100000), now;
+	struct file file = engine_create(FILE_PLAIN, "x", 100000);
 	struct slow slow = {.late = true, .ended = true};
 
 	slow_start(&slow, file.id);
 	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
 	slow_end(&slow);
 	ck_assert_uint_eq(slow.kept, 0); /* nor did it wait for the disk */
-	ck_assert_int_eq(uploads_find(engine, file.id, &now), REFUSED_GONE);
+	engine_expect_gone(file.id);
 	file_release(&file);
 }
 END_TEST

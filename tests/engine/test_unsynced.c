@@ -121,9 +121,7 @@ static int finish(const struct file *file)
 
 static void expect_broken(struct file *file)
 {
-	struct file found;
-
-	ck_assert_int_eq(uploads_find(engine, file->id, &found), REFUSED_GONE);
+	engine_expect_gone(file->id);
 	file_release(file);
 }
 

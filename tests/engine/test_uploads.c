@@ -281,7 +281,7 @@ static void terminate_under_a_reader(size_t size)
 	ck_assert_int_eq(upload_reader_open(engine, file.num, &reader), 0);
 	ck_assert_int_eq(uploads_terminate(engine, file.id), 0);
 	ck_assert_int_eq(uploads_terminate(engine, file.id), REFUSED_GONE);
-	ck_assert_int_eq(uploads_find(engine, file.id, &now), REFUSED_GONE);
+	engine_expect_gone(file.id);
 	ck_assert_int_eq(uploads_stat(engine, file.num, &now), REFUSED_NOT_FOUND);
 	ck_assert_int_eq(uploads_lookup(engine, FILE_NUM_TREE, "gone", &now),
 			 REFUSED_NOT_FOUND);

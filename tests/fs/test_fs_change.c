@@ -40,13 +40,6 @@ static int remove_folder(uint64_t parent, const char *name)
 	return fuse_ask_names(FUSE_RMDIR, parent, NULL, 0, name, NULL, NULL, 0);
 }
 
-static void expect_gone(struct upload_id id)
-{
-	struct file file;
-
-	ck_assert_int_eq(uploads_find(engine, id, &file), REFUSED_GONE);
-}
-
 START_TEST(rm_terminates_in_every_folder)
 {
 	SCOPED(file_release)
@@ -57,11 +50,11 @@ START_TEST(rm_terminates_in_every_folder)
 	struct file part = engine_upload(FILE_PARTIAL, NULL, "abc", 3);
 
 	ck_assert_int_eq(unlink_name(at_complete, "done"), 0);
-	expect_gone(done.id);
+	engine_expect_gone(done.id);
 	ck_assert_int_eq(unlink_name(at_incoming, "coming"), 0);
-	expect_gone(coming.id);
+	engine_expect_gone(coming.id);
 	ck_assert_int_eq(unlink_name(at_partial, part.name.text), 0);
-	expect_gone(part.id);
+	engine_expect_gone(part.id);
 	ck_assert_int_eq(unlink_name(at_complete, "done"), ENOENT);
 }
 END_TEST
@@ -75,7 +68,7 @@ START_TEST(rm_of_a_link_terminates_and_tells_of_the_name)
 	upload_id_format(done.id, id);
 	ck_assert(fuse_has(at_complete, "done"));
 	ck_assert_int_eq(unlink_name(at_by_id, id), 0);
-	expect_gone(done.id);
+	engine_expect_gone(done.id);
 	ck_assert(fuse_was_told_of_name(at_complete, "done"));
 	ck_assert_int_eq(unlink_name(at_by_id, id), ENOENT);
 }
@@ -93,7 +86,7 @@ START_TEST(rm_of_a_link_removes_what_is_damaged_too)
 	upload_id_format(done.id, id);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_ne(fuse_open(fuse_ino(at_complete, "done"), O_RDONLY, &open), 0);
-	expect_gone(done.id);
+	engine_expect_gone(done.id);
 	ck_assert(fuse_has(at_by_id, id));
 	ck_assert_int_eq(unlink_name(at_by_id, id), 0);
 	ck_assert(!fuse_has(at_complete, "done"));
@@ -144,7 +137,7 @@ START_TEST(mv_over_an_upload_terminates_it)
 		rename_name(at_complete, "a", at_complete, "b", RENAME_EXCHANGE),
 		EINVAL);
 	ck_assert_int_eq(rename_name(at_complete, "a", at_complete, "b", 0), 0);
-	expect_gone(two.id);
+	engine_expect_gone(two.id);
 	ck_assert_uint_eq(fuse_ino(at_complete, "b"), one.num);
 }
 END_TEST

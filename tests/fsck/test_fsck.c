@@ -232,13 +232,6 @@ static void expect_upload(const struct file *file, const void *bytes, size_t siz
 	engine_expect(file->num, bytes, size);
 }
 
-static void expect_gone(const struct file *file)
-{
-	struct file now;
-
-	ck_assert_int_eq(uploads_find(engine, file->id, &now), REFUSED_GONE);
-}
-
 /* All that fill() made but for those named. */
 static void expect_others(const struct file *one, const struct file *two)
 {
@@ -409,7 +402,7 @@ START_TEST(an_upload_without_its_blob_is_dropped)
 	remove_blob(made.whole.num);
 	expect_found("\"whole\" has lost its blob");
 	expect_mended();
-	expect_gone(&made.whole);
+	engine_expect_gone(made.whole.id);
 	expect_others(&made.whole, NULL);
 }
 END_TEST
@@ -419,7 +412,7 @@ START_TEST(what_is_left_of_a_short_blob_is_kept_in_lost_and_found)
 	resize_blob(made.whole.num, 70000);
 	expect_found("\"whole\" is complete, and its blob is too short");
 	expect_mended();
-	expect_gone(&made.whole);
+	engine_expect_gone(made.whole.id);
 	engine_expect(find_lost(made.whole.num), made.bytes, 70000);
 	expect_others(&made.whole, NULL);
 }
@@ -476,8 +469,8 @@ START_TEST(a_final_that_lost_a_part_is_dropped_with_it)
 	resize_blob(made.part.num, 1000);
 	expect_found("\"final\" is a concatenation that has lost a part");
 	expect_mended();
-	expect_gone(&made.part);
-	expect_gone(&made.final);
+	engine_expect_gone(made.part.id);
+	engine_expect_gone(made.final.id);
 	expect_others(&made.part, &made.final);
 }
 END_TEST
@@ -488,7 +481,7 @@ START_TEST(a_final_whose_parts_do_not_add_up_is_dropped)
 		    made.final.num);
 	expect_found("whose parts do not add up");
 	expect_mended();
-	expect_gone(&made.final);
+	engine_expect_gone(made.final.id);
 	expect_others(&made.final, NULL);
 }
 END_TEST
@@ -588,7 +581,7 @@ START_TEST(a_small_upload_with_too_few_bytes_is_dropped)
 		    made.small.num);
 	expect_found("\"small\" is complete, and its bytes in the catalog are not");
 	expect_mended();
-	expect_gone(&made.small);
+	engine_expect_gone(made.small.id);
 	engine_expect(find_lost(made.small.num), "ab", 2);
 }
 END_TEST

@@ -165,6 +165,20 @@ struct file engine_find(struct upload_id id)
 	return file;
 }
 
+void engine_expect_gone(struct upload_id id)
+{
+	struct file file;
+
+	ck_assert_int_eq(uploads_find(engine, id, &file), REFUSED_GONE);
+}
+
+void engine_expect_offset(struct upload_id id, uint64_t offset)
+{
+	SCOPED(file_release) struct file file = engine_find(id);
+
+	ck_assert_uint_eq(file.offset, offset);
+}
+
 void engine_expect(uint64_t num, const void *bytes, size_t size)
 {
 	SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;

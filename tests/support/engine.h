@@ -40,6 +40,10 @@ struct file engine_upload(enum file_kind kind, const char *filename, const void 
 			  size_t size);
 /* What uploads_find says. */
 struct file engine_find(struct upload_id id);
+/* Asserts that it says GONE: the upload was there, but is removed or damaged. */
+void engine_expect_gone(struct upload_id id);
+/* Asserts how far it is. */
+void engine_expect_offset(struct upload_id id, uint64_t offset);
 /* Asserts that the upload holds exactly these bytes. */
 void engine_expect(uint64_t num, const void *bytes, size_t size);
 /* Where an upload's blob is; the caller frees it. */
