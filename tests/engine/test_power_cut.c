@@ -130,19 +130,15 @@ END_TEST
 START_TEST(an_offset_is_trusted_by_the_level_of_the_run_that_was_cut)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 3);
-	struct file file = engine_create(FILE_PLAIN, "x", SIZE), now;
+	struct file file = engine_create(FILE_PLAIN, "x", SIZE);
 
 	reopen_at(SYNC_FINISH);
 	engine_append(file.id, 0, bytes, 1000000);
 	lose_power_appending(file.id, 1000000, bytes + 1000000, 1000, SYNC_ALWAYS);
-	now = engine_find(file.id);
-	ck_assert_uint_eq(now.offset, 0);
-	file_release(&now);
+	engine_expect_offset(file.id, 0);
 	engine_append(file.id, 0, bytes, 500000);
 	lose_power_appending(file.id, 500000, bytes + 500000, 1000, SYNC_NEVER);
-	now = engine_find(file.id);
-	ck_assert_uint_eq(now.offset, 500000);
-	file_release(&now);
+	engine_expect_offset(file.id, 500000);
 	file_release(&file);
 }
 END_TEST
@@ -151,7 +147,7 @@ END_TEST
 START_TEST(an_upload_without_a_blob_is_fine_at_offset_0)
 {
 	SCOPED(scoped_free) uint8_t *bytes = engine_noise(SIZE, 5);
-	struct file files[2], now;
+	struct file files[2];
 	SCOPED(scoped_free) char *path = NULL;
 
 	reopen_at(SYNC_FINISH);
@@ -163,9 +159,7 @@ START_TEST(an_upload_without_a_blob_is_fine_at_offset_0)
 	engine_lose_power(temp_dir_path());
 	engine_open();
 	for (int i = 0; i < 2; i++) {
-		now = engine_find(files[i].id);
-		ck_assert_uint_eq(now.offset, 0);
-		file_release(&now);
+		engine_expect_offset(files[i].id, 0);
 		engine_append(files[i].id, 0, bytes, SIZE);
 		engine_expect(files[i].num, bytes, SIZE);
 		file_release(&files[i]);

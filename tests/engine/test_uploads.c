@@ -391,7 +391,7 @@ END_TEST
 static void expect_after_a_pause(uint64_t length, bool checked, uint64_t offset)
 {
 	struct upload_append append = {.checked = checked, .algorithm = DIGEST_SHA1};
-	struct file file = engine_create(FILE_PLAIN, "x", length), found;
+	struct file file = engine_create(FILE_PLAIN, "x", length);
 	struct upload_writer *writer;
 	int patience;
 
@@ -405,9 +405,7 @@ static void expect_after_a_pause(uint64_t length, bool checked, uint64_t offset)
 		usleep((useconds_t)patience * 1000);
 	ck_assert_int_eq(upload_writer_idle(writer), 0);
 	ck_assert_int_lt(upload_writer_patience(writer), 0);
-	found = engine_find(file.id);
-	ck_assert_uint_eq(found.offset, offset);
-	file_release(&found);
+	engine_expect_offset(file.id, offset);
 	upload_writer_free(writer);
 	file_release(&file);
 }

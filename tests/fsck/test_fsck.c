@@ -420,14 +420,10 @@ END_TEST
 
 START_TEST(an_unfinished_upload_goes_back_to_what_is_there)
 {
-	struct file now;
-
 	resize_blob(made.arriving.num, 40000);
 	expect_found("\"arriving\" has fewer bytes in its blob");
 	expect_mended();
-	now = engine_find(made.arriving.id);
-	ck_assert_uint_eq(now.offset, 40000);
-	file_release(&now);
+	engine_expect_offset(made.arriving.id, 40000);
 	engine_append(made.arriving.id, 40000, made.bytes + 40000, SIZE - 40000);
 	engine_expect(made.arriving.num, made.bytes, SIZE);
 	expect_others(&made.arriving, NULL);
@@ -436,10 +432,7 @@ END_TEST
 
 static void expect_new_beginning(void)
 {
-	struct file now = engine_find(made.arriving.id);
-
-	ck_assert_uint_eq(now.offset, 0);
-	file_release(&now);
+	engine_expect_offset(made.arriving.id, 0);
 	engine_append(made.arriving.id, 0, made.bytes, SIZE);
 	engine_expect(made.arriving.num, made.bytes, SIZE);
 	expect_others(&made.arriving, NULL);
