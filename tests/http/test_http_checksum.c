@@ -103,12 +103,11 @@ START_TEST(a_checked_body_that_breaks_off_leaves_nothing)
 	SCOPED(scoped_free) char *path = create_upload("Upload-Length: 5\r\n");
 	int fd = client_connect(server.port);
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 5\r\n"
-		"Upload-Checksum: " SHA1_HELLO "\r\n\r\nhell",
-		path);
+	client_print(fd,
+		     PATCH_HEAD
+		     "Upload-Offset: 0\r\nContent-Length: 5\r\n"
+		     "Upload-Checksum: " SHA1_HELLO "\r\n\r\nhell",
+		     path);
 	close(fd);
 	ck_assert_uint_eq(head_offset(path), 0);
 }
@@ -161,12 +160,11 @@ static struct reply patch_trailer(const char *path, const char *fields,
 {
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nTransfer-Encoding: chunked\r\n%s\r\n"
-		"2\r\nhe\r\n3\r\nllo\r\n0\r\n%s\r\n",
-		path, fields, trailers);
+	client_print(fd,
+		     PATCH_HEAD
+		     "Upload-Offset: 0\r\nTransfer-Encoding: chunked\r\n%s\r\n"
+		     "2\r\nhe\r\n3\r\nllo\r\n0\r\n%s\r\n",
+		     path, fields, trailers);
 	return client_receive(fd, "PATCH");
 }
 
@@ -254,8 +252,7 @@ START_TEST(a_trailer_counts_wherever_it_is_cut)
 		SCOPED(reply_release) struct reply reply = {0};
 
 		client_print(fd,
-			     "PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: "
-			     "1.0.0\r\n" PATCH_TYPE
+			     PATCH_HEAD
 			     "Upload-Offset: 0\r\n"
 			     "Transfer-Encoding: chunked\r\n" ANNOUNCED
 			     "\r\n5\r\nhello\r\n0\r\n%.*s",

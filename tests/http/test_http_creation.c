@@ -206,8 +206,7 @@ START_TEST(a_chunked_body_comes_with_its_creation)
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 	SCOPED(reply_release) struct reply reply = {0};
 
-	client_print(fd,
-		     "POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
+	client_print(fd, POST_HEAD
 		     "Upload-Defer-Length: 1\r\n" PATCH_TYPE
 		     "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
 	reply = client_receive(fd, "POST");
@@ -247,8 +246,7 @@ START_TEST(a_creation_whose_body_is_too_long_still_tells_where)
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 	SCOPED(reply_release) struct reply reply = {0};
 
-	client_print(fd,
-		     "POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
+	client_print(fd, POST_HEAD
 		     "Upload-Length: 4\r\n" PATCH_TYPE
 		     "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
 	reply = client_receive(fd, "POST");

@@ -16,8 +16,7 @@ static char *patch_request(const char *path, size_t *head)
 {
 	char *text;
 	int length = asprintf(&text,
-			      "PATCH %s HTTP/1.1\r\nHost: x\r\n"
-			      "Tus-Resumable: 1.0.0\r\n" PATCH_TYPE
+			      PATCH_HEAD
 			      "Upload-Offset: 0\r\nContent-Length: %zu\r\n\r\n" BODY,
 			      path, strlen(BODY));
 
@@ -90,11 +89,8 @@ START_TEST(a_large_request_whose_client_half_closes_is_answered)
 
 	memset(body, 'x', size);
 	body[size] = '\0';
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: %zu\r\n\r\n",
-		path, size);
+	client_print(fd, PATCH_HEAD "Upload-Offset: 0\r\nContent-Length: %zu\r\n\r\n",
+		     path, size);
 	client_send(fd, body, size);
 	shutdown(fd, SHUT_WR);
 	reply = client_receive(fd, "PATCH");
@@ -112,11 +108,9 @@ START_TEST(a_large_body_that_breaks_off_is_kept_to_its_last_byte)
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 
 	ck_assert_ptr_nonnull(body);
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 39000000\r\n\r\n",
-		path);
+	client_print(fd,
+		     PATCH_HEAD "Upload-Offset: 0\r\nContent-Length: 39000000\r\n\r\n",
+		     path);
 	ck_assert(client_send(fd, body, size));
 	shutdown(fd, SHUT_WR);
 	assert_broken(fd, "PATCH", size);
@@ -149,11 +143,8 @@ static void stall(uint64_t length, size_t sent)
 	ck_assert_int_gt(asprintf(&fields, "Upload-Length: %ju\r\n", (uintmax_t)length),
 			 0);
 	path = create_upload(fields);
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: %ju\r\n\r\n",
-		path, (uintmax_t)length);
+	client_print(fd, PATCH_HEAD "Upload-Offset: 0\r\nContent-Length: %ju\r\n\r\n",
+		     path, (uintmax_t)length);
 	ck_assert(client_send(fd, body, sent));
 	await_offset(path, sent);
 }
@@ -179,8 +170,7 @@ START_TEST(a_chunked_body_that_breaks_off_anywhere_is_answered)
 		for (size_t at = 0; at < cut; at++)
 			kept += (at >= 3 && at < 8) || (at >= 13 && at < 19);
 		client_print(fd,
-			     "PATCH %s HTTP/1.1\r\nHost: x\r\n"
-			     "Tus-Resumable: 1.0.0\r\n" PATCH_TYPE
+			     PATCH_HEAD
 			     "Upload-Offset: 0\r\n"
 			     "Transfer-Encoding: chunked\r\n\r\n",
 			     path);
@@ -245,11 +235,9 @@ START_TEST(a_fast_client_that_stalls_is_read_to_its_last_byte)
 	int fd = client_connect(server.port), server_fd, unsent = 1, unread = 1;
 	size_t sent;
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 100000000\r\n\r\n",
-		path);
+	client_print(fd,
+		     PATCH_HEAD "Upload-Offset: 0\r\nContent-Length: 100000000\r\n\r\n",
+		     path);
 	while ((server_fd = server_end(fd)) < 0)
 		usleep(1000);
 	sent = send_until_blocks(fd, server_fd);
@@ -297,12 +285,11 @@ START_TEST(what_was_read_before_a_rst_is_kept)
 	int fd = client_connect(server.port);
 	char interim[25];
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 1000000\r\n"
-		"Expect: 100-continue\r\n\r\n",
-		path);
+	client_print(fd,
+		     PATCH_HEAD
+		     "Upload-Offset: 0\r\nContent-Length: 1000000\r\n"
+		     "Expect: 100-continue\r\n\r\n",
+		     path);
 	ck_assert_int_eq(recv(fd, interim, 25, MSG_WAITALL), 25);
 	client_print(fd, "hello");
 	/* the first piece is in the engine once another one is awaited: GET shows none
@@ -355,8 +342,7 @@ static void cut_creations(const char *fields)
 	size_t head, total;
 
 	ck_assert_int_ge(asprintf(&request,
-				  "POST /files/ HTTP/1.1\r\nHost: x\r\n"
-				  "Tus-Resumable: 1.0.0\r\n" PATCH_TYPE
+				  POST_HEAD PATCH_TYPE
 				  "Content-Length: 20\r\n%s\r\n" BODY,
 				  fields),
 			 0);
@@ -396,8 +382,7 @@ START_TEST(a_chunked_creation_that_breaks_off_tells_where)
 {
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 
-	client_print(fd,
-		     "POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
+	client_print(fd, POST_HEAD
 		     "Upload-Length: 20\r\nTransfer-Encoding: chunked\r\n" PATCH_TYPE
 		     "\r\n14\r\nhello");
 	shutdown(fd, SHUT_WR);
@@ -411,9 +396,8 @@ START_TEST(a_small_creation_whose_client_is_gone_creates_nothing)
 	int fd = client_connect(server.port);
 
 	client_print(fd,
-		     "POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
-		     "Upload-Length: 20\r\nContent-Length: 20\r\n" PATCH_TYPE
-		     "\r\nhello");
+		     POST_HEAD "Upload-Length: 20\r\nContent-Length: 20\r\n" PATCH_TYPE
+			       "\r\nhello");
 	while (server_end(fd) < 0)
 		usleep(1000);
 	assert_alive();

@@ -74,10 +74,8 @@ static int send_most(const char *path)
 	int fd = client_connect(server.port);
 
 	ck_assert(client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: %d\r\n\r\n",
-		path, SIZE));
+		fd, PATCH_HEAD "Upload-Offset: 0\r\nContent-Length: %d\r\n\r\n", path,
+		SIZE));
 	ck_assert(client_send(fd, body, FIRST));
 	while (!atomic_load(&written))
 		;

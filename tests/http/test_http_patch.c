@@ -100,11 +100,8 @@ static struct reply patch_chunked(const char *path, const char *fields,
 {
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Transfer-Encoding: chunked\r\n%s\r\n%s",
-		path, fields, chunks);
+	client_print(fd, PATCH_HEAD "Transfer-Encoding: chunked\r\n%s\r\n%s", path,
+		     fields, chunks);
 	return client_receive(fd, "PATCH");
 }
 
@@ -196,12 +193,11 @@ START_TEST(expect_continue_is_answered_before_the_body)
 	SCOPED(reply_release) struct reply reply = {0};
 	char interim[25 + 1] = "";
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 5\r\n"
-		"Expect: 100-continue\r\n\r\n",
-		path);
+	client_print(fd,
+		     PATCH_HEAD
+		     "Upload-Offset: 0\r\nContent-Length: 5\r\n"
+		     "Expect: 100-continue\r\n\r\n",
+		     path);
 	for (size_t i = 0; i < 25; i++)
 		ck_assert_int_eq(read(fd, interim + i, 1), 1);
 	ck_assert_str_eq(interim, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -217,12 +213,11 @@ START_TEST(expect_continue_is_refused_before_the_body)
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 	SCOPED(reply_release) struct reply reply = {0};
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 1\r\nContent-Length: 4\r\n"
-		"Expect: 100-continue\r\n\r\n",
-		path);
+	client_print(fd,
+		     PATCH_HEAD
+		     "Upload-Offset: 1\r\nContent-Length: 4\r\n"
+		     "Expect: 100-continue\r\n\r\n",
+		     path);
 	reply = client_receive(fd, "PATCH");
 	ck_assert_int_eq(reply.status, 409);
 	ck_assert(reply.closes);

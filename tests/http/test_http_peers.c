@@ -87,11 +87,8 @@ START_TEST(a_dripping_body_is_closed_and_kept)
 	set_idle_timeout(CLOCK_SECOND);
 	path = create_upload("Upload-Length: 1000\r\n");
 	fd = client_connect(server.port);
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 1000\r\n\r\n",
-		path);
+	client_print(fd, PATCH_HEAD "Upload-Offset: 0\r\nContent-Length: 1000\r\n\r\n",
+		     path);
 	ck_assert(dripped_out(fd, path, strlen(path)) || client_closed(fd));
 	close(fd);
 	offset = head_offset(path);
@@ -110,11 +107,8 @@ START_TEST(a_slow_but_steady_body_comes_whole)
 	set_idle_timeout(2 * CLOCK_SECOND);
 	path = create_upload("Upload-Length: 4000\r\n");
 	fd = client_connect(server.port);
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: 0\r\nContent-Length: 4000\r\n\r\n",
-		path);
+	client_print(fd, PATCH_HEAD "Upload-Offset: 0\r\nContent-Length: 4000\r\n\r\n",
+		     path);
 	for (int i = 0; i < 40; i++) {
 		char piece[100];
 		struct pollfd wait = {.fd = fd, .events = POLLIN};

@@ -35,11 +35,9 @@ static int hang(const char *path, uint64_t offset, size_t size, const char *body
 {
 	int fd = client_connect(server.port);
 
-	client_print(
-		fd,
-		"PATCH %s HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n" PATCH_TYPE
-		"Upload-Offset: %ju\r\nContent-Length: %zu\r\n\r\n%s",
-		path, (uintmax_t)offset, size, body);
+	client_print(fd,
+		     PATCH_HEAD "Upload-Offset: %ju\r\nContent-Length: %zu\r\n\r\n%s",
+		     path, (uintmax_t)offset, size, body);
 	return fd;
 }
 
@@ -224,8 +222,7 @@ START_TEST(a_hanging_creation_is_taken_over_too)
 	SCOPED(scoped_close) int fd = client_connect(server.port);
 
 	/* its client never learned the URL: it harms nobody, and the stop ends it */
-	client_print(fd,
-		     "POST /files/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n"
+	client_print(fd, POST_HEAD
 		     "Upload-Length: 100000\r\nContent-Length: 100000\r\n" PATCH_TYPE
 		     "\r\nhello");
 	assert_alive();

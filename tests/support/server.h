@@ -42,6 +42,11 @@ int ask_status(const char *method, const char *path, const char *fields,
 
 #define PATCH_TYPE "Content-Type: application/offset+octet-stream\r\n"
 
+/* How requests begin that a test sends by client_print(); a PATCH with the path. */
+#define TUS_FIELDS "Host: x\r\nTus-Resumable: 1.0.0\r\n"
+#define PATCH_HEAD "PATCH %s HTTP/1.1\r\n" TUS_FIELDS PATCH_TYPE
+#define POST_HEAD  "POST /files/ HTTP/1.1\r\n" TUS_FIELDS
+
 /* Creates an upload with these fields; its path, which the caller frees. */
 char *create_upload(const char *fields);
 /* Creates one of that content, and completes it. */
