@@ -176,13 +176,16 @@ static void long_options(struct option names[LONG_NAMES_MAX])
 	names[n] = (struct option){.name = NULL};
 }
 
-/* getopt's '?': optopt is the row of a switch with a value, the letter of an unknown
- * short option, or 0 for an unknown long one. */
+/* getopt's '?': optopt is the row of a switch with a value (the letter, where it has
+ * one), the letter of an unknown short option, or 0 for an unknown long one. */
 static bool wrong_option(struct parse *parse, char **argv)
 {
 	if (optopt >= FIRST_LONG)
 		return wrong(parse, "--%s takes no value",
 			     settings[optopt - FIRST_LONG].name);
+	if (optopt == 'h' || optopt == 'V')
+		return wrong(parse, "%s takes no value",
+			     optopt == 'h' ? "--help" : "--version");
 	if (optopt)
 		return wrong(parse, "unknown option '-%c'", optopt);
 	return wrong(parse, "unknown option '%s'", argv[optind - 1]);

@@ -171,6 +171,8 @@ START_TEST(wrong_usage_is_told_in_one_line)
 	assert_wrong("--frobnicate /s /m", "unknown option '--frobnicate'");
 	assert_wrong("-x /s /m", "unknown option '-x'");
 	assert_wrong("--trust-proxy=1 /s /m", "--trust-proxy takes no value");
+	assert_wrong("--help=all", "--help takes no value");
+	assert_wrong("--version=1", "--version takes no value");
 	assert_wrong("/s /m --listen", "--listen needs a value");
 	assert_wrong("/s /m -o", "-o needs a value");
 	assert_wrong("/s /m -o uid", "-o uid needs a value");
