@@ -33,8 +33,8 @@ struct store;
 struct blob; /* an open blob: one descriptor, shared by reference count */
 
 /* Opens or makes the store in the folder `path` (mode 0700, its parent must exist) and
- * takes its lock. The caller owns *store. Refusals: BUSY (another daemon has the lock).
- */
+ * takes its lock, for which it waits up to three seconds. The caller owns *store.
+ * Refusals: BUSY (another daemon has the lock). */
 MUST_CHECK int store_open(const char *path, struct store **store);
 /* The same for a store that is there, of which nothing is made or changed: to look at
  * it. Refusals: BUSY, NOT_FOUND (no such folder, or there is nothing of a store in it).

@@ -3,13 +3,19 @@
 
 #include "layout.h"
 
+#include "tusfs/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+/* umount(8) returns before the daemon has ended, and a start or a check may follow at
+ * once. */
+#define LOCK_PATIENCE (3 * CLOCK_SECOND)
 
 static int make_folder(const char *path)
 {
@@ -33,11 +39,15 @@ static int open_folder(struct store *store, const char *path)
  * process that has it, however that ends. */
 static int lock(struct store *store)
 {
+	static const struct timespec pause = {.tv_nsec = 10000000};
+	int64_t deadline = clock_monotonic() + LOCK_PATIENCE;
+
 	while (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			return REFUSED_BUSY;
-		if (errno != EINTR)
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return failure(-errno, "store %s: lock", store->path);
+		if (clock_monotonic() >= deadline)
+			return REFUSED_BUSY;
+		nanosleep(&pause, NULL);
 	}
 	return 0;
 }

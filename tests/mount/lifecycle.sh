@@ -83,6 +83,16 @@ wait "$pid" || status=$?
 pid=
 same "$status" 0 "exit status"
 
+step "a start that follows an umount at once waits for the first daemon to end"
+start
+umount "$mnt"
+"$TUSFS" --listen "127.0.0.1:$port" "$store" "$mnt"
+wait "$pid"
+pid=$(pgrep -o -f "^$TUSFS --listen 127.0.0.1:$port $store $mnt\$")
+umount "$mnt"
+within 60 ended
+pid=
+
 step "a store of a newer version"
 cp -a "$store" "$dir/newer"
 /usr/bin/python3 - "$dir/newer/catalog.db" <<'END'

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,32 @@ START_TEST(a_store_that_lost_its_lock_is_locked_while_it_is_mended)
 	ck_assert_int_eq(store_open_to_mend(path, &store), 0);
 	ck_assert_int_eq(store_open(path, &second), REFUSED_BUSY);
 	ck_assert_ptr_null(store_close(store));
+}
+END_TEST
+
+/* As a daemon that is still stopping after its umount. */
+START_TEST(a_lock_that_is_about_to_be_free_is_waited_for)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("store");
+	struct store *store = NULL;
+	int locked[2];
+	char byte;
+	pid_t child;
+
+	ck_assert_int_eq(pipe(locked), 0);
+	child = fork();
+	if (child == 0) {
+		store = open_store();
+		ck_assert_int_eq(write(locked[1], "", 1), 1);
+		poll(NULL, 0, 200);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(locked[0], &byte, 1), 1);
+	ck_assert_int_eq(store_open(path, &store), 0);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	store_close(store);
+	close(locked[0]);
+	close(locked[1]);
 }
 END_TEST
 
@@ -416,6 +443,7 @@ int main(void)
 		a_new_store_has_every_folder_and_is_private,
 		a_store_has_one_owner_at_a_time,
 		a_store_that_lost_its_lock_is_locked_while_it_is_mended,
+		a_lock_that_is_about_to_be_free_is_waited_for,
 		the_lock_of_a_process_that_died_is_free,
 		a_half_made_store_is_completed,
 		a_place_that_cannot_be_a_store_fails,
