@@ -62,7 +62,9 @@ static int declare_length(struct upload_writer *writer)
 		return r;
 	file->length = append->length;
 	file->length_known = true;
-	return 0;
+	return file->length > file->offset /* as at a creation */
+		       ? check_room(writer->uploads, file->length - file->offset)
+		       : 0;
 }
 
 static int check_size(struct upload_writer *writer)

@@ -159,6 +159,23 @@ START_TEST(an_upload_that_no_disk_holds_is_refused)
 }
 END_TEST
 
+START_TEST(a_length_that_no_disk_holds_is_not_declared_later_either)
+{
+	static const char fields[] = PATCH_TYPE
+		"Upload-Offset: 0\r\nUpload-Length: 9223372036854775807\r\n"
+		"Content-Length: 1\r\nExpect: 100-continue\r\n";
+	SCOPED(scoped_free) char *path = create_upload("Upload-Defer-Length: 1\r\n");
+	SCOPED(reply_release) struct reply reply = ask("PATCH", path, fields, NULL);
+
+	ck_assert_int_eq(reply.status, 507);
+	ck_assert_str_eq(reply_field(&reply, "Upload-Offset"), "0");
+	ck_assert_int_eq(patch(path, 0, "Upload-Length: 9223372036854775807\r\n", ""),
+			 507);
+	ck_assert_int_eq(patch(path, 0, "Upload-Length: 5\r\n", "hello"), 204);
+	assert_content(path, "hello");
+}
+END_TEST
+
 START_TEST(a_small_body_comes_with_its_creation)
 {
 	SCOPED(reply_release)
@@ -318,6 +335,7 @@ int main(void)
 		metadata_may_have_60_kibibytes_and_not_much_more,
 		an_upload_over_the_maximum_is_refused_before_its_body,
 		an_upload_that_no_disk_holds_is_refused,
+		a_length_that_no_disk_holds_is_not_declared_later_either,
 		a_small_body_comes_with_its_creation,
 		a_first_chunk_comes_with_its_creation,
 		a_large_body_comes_with_its_creation,
