@@ -212,6 +212,15 @@ bool answer_is_crowded(const struct request *request)
 	       HEADS_MAX;
 }
 
+/* Nothing comes over it any more; or what does may still belong to the trailers, of
+ * which libmicrohttpd 0.9 takes a line without a name for the end (fields.c). */
+static bool must_close(const struct request *request)
+{
+	return peer_is_shut(request->peer) ||
+	       (request->chunked &&
+		MHD_get_connection_values(request->mhd, MHD_FOOTER_KIND, NULL, NULL));
+}
+
 enum MHD_Result answer_queue(struct request *request)
 {
 	if (request->over)
@@ -222,7 +231,7 @@ enum MHD_Result answer_queue(struct request *request)
 		return MHD_NO;
 	}
 	log_answer(request);
-	if (peer_is_shut(request->peer)) /* nothing comes over it any more */
+	if (must_close(request))
 		MHD_add_response_header(request->response, "Connection", "close");
 	peer_enter(request->peer, PEER_SENDING);
 	return MHD_queue_response(request->mhd, request->status, request->response);

@@ -1,5 +1,7 @@
 #include "fields.h"
 
+#include "tusfs/http_text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,24 +13,23 @@
 static const struct known {
 	const char *name;
 	size_t length;
-	bool list;   /* may come in several lines */
-	bool prefix; /* no other field's name begins like this */
+	bool list; /* may come in several lines */
 } known[FIELD_COUNT] = {
 	[FIELD_HOST] = {NAME("Host")},
 	[FIELD_CONNECTION] = {NAME("Connection"), .list = true},
-	[FIELD_CONTENT_LENGTH] = {NAME("Content-Length"), .prefix = true},
-	[FIELD_TRANSFER_ENCODING] = {NAME("Transfer-Encoding"), .prefix = true},
+	[FIELD_CONTENT_LENGTH] = {NAME("Content-Length")},
+	[FIELD_TRANSFER_ENCODING] = {NAME("Transfer-Encoding")},
 	[FIELD_EXPECT] = {NAME("Expect")},
 	[FIELD_TRAILER] = {NAME("Trailer"), .list = true},
-	[FIELD_CONTENT_TYPE] = {NAME("Content-Type"), .prefix = true},
-	[FIELD_METHOD_OVERRIDE] = {NAME("X-HTTP-Method-Override"), .prefix = true},
-	[FIELD_TUS_RESUMABLE] = {NAME("Tus-Resumable"), .prefix = true},
-	[FIELD_UPLOAD_OFFSET] = {NAME("Upload-Offset"), .prefix = true},
-	[FIELD_UPLOAD_LENGTH] = {NAME("Upload-Length"), .prefix = true},
-	[FIELD_UPLOAD_DEFER_LENGTH] = {NAME("Upload-Defer-Length"), .prefix = true},
-	[FIELD_UPLOAD_METADATA] = {NAME("Upload-Metadata"), .prefix = true},
-	[FIELD_UPLOAD_CONCAT] = {NAME("Upload-Concat"), .prefix = true},
-	[FIELD_UPLOAD_CHECKSUM] = {NAME("Upload-Checksum"), .prefix = true},
+	[FIELD_CONTENT_TYPE] = {NAME("Content-Type")},
+	[FIELD_METHOD_OVERRIDE] = {NAME("X-HTTP-Method-Override")},
+	[FIELD_TUS_RESUMABLE] = {NAME("Tus-Resumable")},
+	[FIELD_UPLOAD_OFFSET] = {NAME("Upload-Offset")},
+	[FIELD_UPLOAD_LENGTH] = {NAME("Upload-Length")},
+	[FIELD_UPLOAD_DEFER_LENGTH] = {NAME("Upload-Defer-Length")},
+	[FIELD_UPLOAD_METADATA] = {NAME("Upload-Metadata")},
+	[FIELD_UPLOAD_CONCAT] = {NAME("Upload-Concat")},
+	[FIELD_UPLOAD_CHECKSUM] = {NAME("Upload-Checksum")},
 	[FIELD_ORIGIN] = {NAME("Origin")},
 	[FIELD_CORS_METHOD] = {NAME("Access-Control-Request-Method")},
 	[FIELD_CORS_HEADERS] = {NAME("Access-Control-Request-Headers"), .list = true},
@@ -87,34 +88,64 @@ static int add_value(struct fields *fields, enum field field, const char *value)
 }
 
 /* FIELD_COUNT for one that is not known. */
-static enum field field_named(const char *name, size_t length, bool *folded)
+static enum field field_named(const char *name, size_t length)
 {
-	for (unsigned int i = 0; i < FIELD_COUNT; i++) {
-		const struct known *is = &known[i];
-
-		if (length < is->length || (length > is->length && !is->prefix) ||
-		    strncasecmp(name, is->name, is->length) != 0)
-			continue;
-		if (length == is->length)
+	for (unsigned int i = 0; i < FIELD_COUNT; i++)
+		if (length == known[i].length && strcasecmp(name, known[i].name) == 0)
 			return i;
-		*folded = true;
-	}
 	return FIELD_COUNT;
+}
+
+/* field-vchar, space and tab (RFC 9110, 5.5). */
+static bool is_value(const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c < ' ' && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
 }
 
 int fields_add(struct fields *fields, const char *name, const char *value)
 {
 	size_t length = strlen(name);
-	enum field field = field_named(name, length, &fields->folded);
+	enum field field = field_named(name, length);
 
+	if (length && !http_is_token(name, length))
+		fields->problem =
+			"the name of a field has a blank or another "
+			"character that names do not have";
+	else if (!length)
+		fields->problem = FIELDS_MALFORMED;
+	else if (!is_value(value))
+		fields->problem = "the value of a field has a control character";
 	fields->size += length + strlen(value);
 	return field == FIELD_COUNT ? 0 : add_value(fields, field, value);
 }
 
 struct reading {
 	struct fields *fields;
+	const char *next; /* where the next line has to begin; NULL: anywhere */
 	int error;
 };
+
+/* libmicrohttpd 0.9 takes a head apart where it lies, and puts a NUL for each colon, CR
+ * and LF. It joins a folded line to the name of its field, cuts a value at a NUL, and
+ * takes a line without a name for the end of the head, so that what follows would be a
+ * body, or another request. So no byte may be between the lines that it tells of, or
+ * behind them. (Only a line that is just a colon and a bare LF looks like the end.)
+ * Later versions refuse such lines. */
+static bool head_lies_in_place(void)
+{
+	return strncmp(MHD_get_version(), "0.", 2) == 0;
+}
+
+static const char *behind_line(const char *end)
+{
+	return end + strlen(end) + 2;
+}
 
 static enum MHD_Result read_one(void *arg, enum MHD_ValueKind kind, const char *name,
 				const char *value)
@@ -122,20 +153,40 @@ static enum MHD_Result read_one(void *arg, enum MHD_ValueKind kind, const char *
 	struct reading *reading = arg;
 
 	(void)kind;
+	if (reading->next) {
+		if (name != reading->next)
+			reading->fields->problem = FIELDS_MALFORMED;
+		reading->next = behind_line(value);
+	}
 	reading->error = fields_add(reading->fields, name, value ? value : "");
 	return reading->error ? MHD_NO : MHD_YES;
 }
 
-int fields_read(struct MHD_Connection *mhd, struct fields *fields)
+/* Whether the empty line at `line` is the end of the head that begins at `head`. */
+static bool ends_head(struct MHD_Connection *mhd, const char *head, const char *line)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info && line + 2 == head + info->header_size &&
+	       memcmp(line - 2, "\0\0\0", 4) == 0;
+}
+
+int fields_read(struct MHD_Connection *mhd, const char *head, const char *version,
+		struct fields *fields)
 {
 	struct reading reading = {.fields = fields};
 
 	*fields = (struct fields){
 		.count = (unsigned int)MHD_get_connection_values(
 			mhd, MHD_HEADER_KIND | MHD_COOKIE_KIND, NULL, NULL)};
+	if (head_lies_in_place())
+		reading.next = behind_line(version);
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, read_one, &reading);
 	if (reading.error)
 		return failure(reading.error, "read the header of a request");
+	if (reading.next && !ends_head(mhd, head, reading.next))
+		fields->problem = FIELDS_MALFORMED;
 	return 0;
 }
 

@@ -42,24 +42,29 @@ enum field {
 	FIELD_COUNT,
 };
 
+/* What is said of a line that is no field at all. */
+#define FIELDS_MALFORMED                                                               \
+	"a line of the header is folded, has no name or no colon, or has a NUL or a "  \
+	"bare LF in it"
+
 struct fields {
 	/* NULL where absent; a list sent in several lines is joined with commas */
 	const char *value[FIELD_COUNT];
 	char *copied[FIELD_COUNT];  /* where the value is not as it was sent */
 	bool copies;		    /* there is such a value */
 	bool repeated[FIELD_COUNT]; /* sent twice though it is no list */
-	/* A line that begins like a known field and goes on with something else: what
-	 * libmicrohttpd makes of a folded line. */
-	bool folded;
-	size_t size; /* bytes of all names and values */
+	const char *problem;	    /* with one of the lines, for the client; or NULL */
+	size_t size;		    /* bytes of all names and values */
 	/* of all fields, and of the cookies in them, when libmicrohttpd has read them
 	 */
 	unsigned int count;
 };
 
-/* Reads the header of a request, whose memory the values may be borrowed from. The
- * caller releases *fields, also when this fails. */
-MUST_CHECK int fields_read(struct MHD_Connection *mhd, struct fields *fields);
+/* Reads the header of a request, whose memory the values may be borrowed from. `head`
+ * is its method and so its first byte; `version` ends its first line. The caller
+ * releases *fields, also when this fails. */
+MUST_CHECK int fields_read(struct MHD_Connection *mhd, const char *head,
+			   const char *version, struct fields *fields);
 /* Adds a line of a header; the value, which is borrowed, may have spaces around it. */
 MUST_CHECK int fields_add(struct fields *fields, const char *name, const char *value);
 void fields_release(struct fields *fields);

@@ -56,8 +56,8 @@ static bool accept_lines(struct request *request)
 {
 	const struct fields *fields = &request->fields;
 
-	if (fields->folded) {
-		refuse(request, "a field of the header is folded");
+	if (fields->problem) {
+		refuse(request, fields->problem);
 		return false;
 	}
 	for (unsigned int i = 0; i < FIELD_COUNT; i++)

@@ -46,7 +46,8 @@ void request_init(struct request *request, const char *url, const char *method)
 }
 
 struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
-			    struct peer *peer, const char *url, const char *method)
+			    struct peer *peer, const char *url, const char *method,
+			    const char *version)
 {
 	struct request *request = calloc(1, sizeof(*request));
 
@@ -57,7 +58,7 @@ struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
 	request->site = site;
 	request->mhd = mhd;
 	request->peer = peer;
-	if (fields_read(mhd, &request->fields)) {
+	if (fields_read(mhd, method, version, &request->fields)) {
 		request_free(request);
 		return NULL;
 	}

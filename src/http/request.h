@@ -91,9 +91,10 @@ struct request {
 
 /* Finds what method and path mean; site and fields are set. */
 void request_init(struct request *request, const char *url, const char *method);
-/* Refusals: none; NULL when memory is short (logged). */
+/* The three texts as libmicrohttpd gives them. NULL when memory is short (logged). */
 struct request *request_new(const struct site *site, struct MHD_Connection *mhd,
-			    struct peer *peer, const char *url, const char *method);
+			    struct peer *peer, const char *url, const char *method,
+			    const char *version);
 /* Ends what is not ended: an append that broke off is cut and kept. Takes NULL. */
 void request_free(struct request *request);
 

@@ -69,14 +69,14 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *mhd, const char 
 	struct request *request = *state;
 	size_t came = *size;
 
-	(void)version;
 	if (!request) {
 		struct peer *peer = peer_of(mhd);
 
 		if (!peer)
 			return MHD_NO;
 		peer_enter(peer, PEER_BUSY);
-		request = *state = request_new(&http->site, mhd, peer, url, method);
+		request = *state =
+			request_new(&http->site, mhd, peer, url, method, version);
 		return request ? request_begin(request) : MHD_NO;
 	}
 	*size = 0;

@@ -3,6 +3,7 @@
 #include "run.h"
 #include "server.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,8 +52,6 @@ START_TEST(what_is_not_http_harms_nothing)
 		" GET /files/ HTTP/1.1\r\n" HOST "\r\n",
 		"\x16\x03\x01\x02",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		LINE "no colon\r\n\r\n",
-		LINE HOST ": no name\r\n\r\n",
 		LINE "\r\n",
 		"OPTIONS * HTTP/1.1\r\n" HOST "\r\n",
 		"CONNECT x:80 HTTP/1.1\r\n" HOST "\r\n",
@@ -141,26 +140,142 @@ START_TEST(fields_sent_twice_are_refused)
 }
 END_TEST
 
-/* libmicrohttpd 0.9.75 glues a folded line to the name of its field. */
-START_TEST(a_folded_line_loses_nothing_in_silence)
-{
-	SCOPED(reply_release)
-	struct reply reply = ask("POST", "/files/",
-				 "Upload-Length: 5\r\nUpload-Metadata: a YQ==,\r\n"
-				 " b Yg==\r\n",
-				 NULL);
-
-	if (reply.status == 201) {
-		SCOPED(scoped_free)
-		char *path = strdup(reply_field(&reply, "Location"));
-
-		reply_release(&reply);
-		reply = ask("HEAD", path, "", NULL);
-		ck_assert_ptr_nonnull(
-			strstr(reply_field(&reply, "Upload-Metadata"), "b Yg=="));
-	} else {
-		ck_assert_int_eq(reply.status, 400);
+/* Some of these libmicrohttpd 0.9.75 takes for the end of the header, others it glues
+ * to what comes before them, or cuts. */
+#define MALFORMED(line)                                                                \
+	{                                                                              \
+		line, sizeof(line) - 1                                                 \
 	}
+
+static const struct {
+	const char *bytes;
+	size_t size;
+} malformed[] = {
+	MALFORMED(": no name\r\n"),
+	MALFORMED(":\r\n"),
+	MALFORMED(": no name\n"),
+	MALFORMED("no colon\r\n"),
+	MALFORMED("\0: x\r\n"),
+	MALFORMED("\0\r\n"),
+	MALFORMED("X\0Y: x\r\n"),
+	MALFORMED("X: a\0b\r\n"),
+	MALFORMED("X: a\rb\r\n"),
+	MALFORMED("X: a\r\r\n"),
+	MALFORMED("X: a\nY: b\r\n"),
+	MALFORMED("X: a\n"),
+	MALFORMED("X: a\n: b\r\n"),
+	MALFORMED("X: a\x01\r\n"),
+	MALFORMED("X: a\x7f\r\n"),
+	MALFORMED("X Y: a\r\n"),
+	MALFORMED("X\x01: a\r\n"),
+	MALFORMED("Content-Length : 0\r\n"),
+	MALFORMED("Transfer-Encoding\t: chunked\r\n"),
+	MALFORMED("X: a\r\n b\r\n"),
+	MALFORMED("X: a\r\n\tb: c\r\n"),
+	MALFORMED("Upload-Metadata: a YQ==,\r\n b Yg==\r\n"),
+};
+
+/* With the line first, between the others, or last; a DELETE is behind it. */
+static size_t put_malformed(char *bytes, size_t i, int place, const char *path)
+{
+	static const char *const lines[] = {HOST, TUS "Upload-Length: 5\r\n"};
+	size_t size = sizeof(LINE) - 1;
+
+	memcpy(bytes, LINE, size);
+	for (int n = 0; n < 3; n++) {
+		if (n == place) {
+			memcpy(bytes + size, malformed[i].bytes, malformed[i].size);
+			size += malformed[i].size;
+		}
+		if (n < 2) {
+			strcpy(bytes + size, lines[n]);
+			size += strlen(lines[n]);
+		}
+	}
+	return size + sprintf(bytes + size,
+			      "\r\nDELETE %s HTTP/1.1\r\n" HOST TUS "\r\n", path);
+}
+
+/* libmicrohttpd 0.9.75 sends some answers of its own with two heads. */
+static void await_end(int fd)
+{
+	char more[1000];
+	ssize_t n;
+
+	do
+		n = recv(fd, more, sizeof(more), 0);
+	while (n > 0);
+	ck_assert(n == 0 || errno == ECONNRESET);
+}
+
+static void assert_malformed(int fd, size_t i, int place, const char *path)
+{
+	SCOPED(reply_release) struct reply reply = {0};
+	char bytes[1000];
+
+	client_send(fd, bytes, put_malformed(bytes, i, place, path));
+	reply = client_receive(fd, "POST");
+	ck_assert_msg(reply.status == 400, "line %zu in place %d: %d", i, place,
+		      reply.status);
+	await_end(fd);
+	ck_assert_int_eq(ask_status("HEAD", path, "", NULL), 200);
+}
+
+START_TEST(a_malformed_line_ends_the_connection)
+{
+	SCOPED(scoped_free) char *path = create_complete("", "hello");
+
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
+		for (int place = 0; place < 3; place++) {
+			SCOPED(scoped_close) int fd = client_connect(server.port);
+
+			assert_malformed(fd, i, place, path);
+		}
+}
+END_TEST
+
+/* After a GET, libmicrohttpd has the connection. */
+START_TEST(a_malformed_line_ends_a_connection_that_goes_on)
+{
+	SCOPED(scoped_free) char *path = create_complete("", "hello");
+
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
+		for (int place = 0; place < 3; place++) {
+			SCOPED(scoped_close) int fd = client_connect(server.port);
+			SCOPED(reply_release)
+			struct reply reply = client_ask_on(fd, "GET", path, "", NULL);
+
+			ck_assert_int_eq(reply.status, 200);
+			assert_malformed(fd, i, place, path);
+		}
+}
+END_TEST
+
+/* A line without a name would end them for libmicrohttpd, too. */
+START_TEST(nothing_behind_trailers_is_a_request)
+{
+	SCOPED(scoped_free) char *path = create_complete("", "hello");
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+	SCOPED(reply_release) struct reply reply = {0};
+
+	client_print(fd,
+		     OK PATCH_TYPE
+		     "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+		     "X: a\r\n: no name\r\nDELETE %s HTTP/1.1\r\n" HOST TUS "\r\n",
+		     path);
+	reply = client_receive(fd, "POST");
+	ck_assert_int_eq(reply.status, 201);
+	ck_assert(client_closed(fd));
+	assert_content(path, "hello");
+}
+END_TEST
+
+START_TEST(a_name_that_begins_like_a_known_one_is_another)
+{
+	ck_assert_int_eq(ask_status("POST", "/files/",
+				    "Upload-Length: 5\r\nUpload-Length-Hint: 6\r\n",
+				    NULL),
+			 201);
 }
 END_TEST
 
@@ -492,7 +607,10 @@ int main(void)
 		framing_that_two_servers_read_differently_is_refused,
 		what_follows_doubtful_framing_is_not_a_request,
 		fields_sent_twice_are_refused,
-		a_folded_line_loses_nothing_in_silence,
+		a_malformed_line_ends_the_connection,
+		a_malformed_line_ends_a_connection_that_goes_on,
+		nothing_behind_trailers_is_a_request,
+		a_name_that_begins_like_a_known_one_is_another,
 		long_headers_are_431,
 		long_metadata_comes_back_to_a_long_request,
 		a_long_request_is_answered_whatever_it_asks,
