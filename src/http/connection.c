@@ -166,6 +166,28 @@ void connection_open(struct front *front, int fd)
 
 /* ---- answers ---- */
 
+/* Closing with unread bytes would send an RST that overtakes the answer. So the client
+ * closes first, or the reaper when that takes long. */
+static void drop_input(struct front *front, struct connection *connection)
+{
+	char dropped[4 * ANSWERED_MAX];
+	ssize_t n = recv(connection->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+
+	if (n > 0 || (n < 0 && errno == EINTR))
+		enter_list(connection, &front->ready);
+	else if (n == 0 || errno != EAGAIN)
+		finish(front, connection);
+}
+
+static void refuse_rest(struct front *front, struct connection *connection)
+{
+	note_answered(connection, 0);
+	connection->looked = 0;
+	connection->refused = true;
+	shutdown(connection->fd, SHUT_WR);
+	drop_input(front, connection);
+}
+
 /* An answer is smaller than what an empty socket takes: if this one does not take it,
  * the client has sent many requests and reads no answers. */
 static bool send_text(const struct connection *connection, const struct buffer *text)
@@ -187,6 +209,8 @@ static void answer_one(struct front *front, struct job *job)
 	note_answered(connection, connection->answered + job->size);
 	if (!send_text(connection, &job->request.text))
 		finish(front, connection);
+	else if (job->request.must_close)
+		refuse_rest(front, connection);
 	else if (connection->more)
 		enter_list(connection, &front->ready);
 	job_free(&front->spare, job);
@@ -215,15 +239,27 @@ static bool is_plain(const struct request *request)
 {
 	const char *connection = request_field(request, FIELD_CONNECTION);
 
-	return request_field(request, FIELD_HOST) &&
-	       !request_field(request, FIELD_TRANSFER_ENCODING) &&
+	return !request_field(request, FIELD_TRANSFER_ENCODING) &&
 	       !request_field(request, FIELD_TRAILER) &&
 	       !request_field(request, FIELD_EXPECT) &&
 	       !request_field(request, FIELD_METHOD_OVERRIDE) &&
 	       (!connection || strcasecmp(connection, "keep-alive") == 0);
 }
 
-/* Reads the request at the start of job->bytes, of which `size` bytes are there. */
+/* What the rest of a connection cannot be believed after is refused here: libmicrohttpd
+ * 0.9.75 would send some such answers with two heads. Any other refusal is left to it.
+ */
+static enum head_came refuse_head(struct job *job, const struct head *head)
+{
+	if (!job->request.must_close)
+		return HEAD_STRANGE;
+	answer_field(&job->request, "Connection", "close");
+	job->size = head->size;
+	return HEAD_WHOLE;
+}
+
+/* Reads the request at the start of job->bytes, of which `size` bytes are there. It may
+ * be answered then. */
 static enum head_came read_request(struct front *front, struct job *job, size_t size)
 {
 	struct request *request = &job->request;
@@ -236,8 +272,10 @@ static enum head_came read_request(struct front *front, struct job *job, size_t 
 	request->peer = job->connection->peer;
 	request->at_once = true;
 	request_init(request, head.path, head.method);
-	if (!is_plain(request) || !framing_accept(request) ||
-	    request->expected > UPLOADS_SMALL_MAX || !routes_at_once(request))
+	if (!framing_accept(request))
+		return refuse_head(job, &head);
+	if (!is_plain(request) || request->expected > UPLOADS_SMALL_MAX ||
+	    !routes_at_once(request))
 		return HEAD_STRANGE;
 	request->body = job->bytes + head.size;
 	job->size = head.size + request->expected;
@@ -266,6 +304,8 @@ static void begin(struct front *front, struct request *request)
 {
 	int64_t began = clock_monotonic(), ended;
 
+	if (request_answered(request))
+		return;
 	request->passed = is_for_thread(front, request, began);
 	if (request->passed)
 		return;
@@ -335,9 +375,14 @@ static void take_request(struct front *front, struct connection *connection,
 
 void connection_look(struct front *front, struct connection *connection)
 {
-	struct job *job = job_new(&front->spare);
+	struct job *job;
 	ssize_t n;
 
+	if (connection->refused) {
+		drop_input(front, connection);
+		return;
+	}
+	job = job_new(&front->spare);
 	if (!job) {
 		connection_pass(front, connection);
 		return;

@@ -20,6 +20,7 @@ struct connection {
 	struct job *job;  /* which the clerk has, or whose answer is to be sent */
 	bool more;	  /* there may be more to read than was looked at */
 	bool ended;	  /* the client sends no more */
+	bool refused;	  /* nothing that it sends counts any more */
 	int64_t deadline; /* in `partial` */
 };
 

@@ -46,6 +46,10 @@ static bool accept_length(struct request *request)
 
 	if (!length || text_to_u64(length, strlen(length), &request->expected))
 		return true;
+	if (!*length || length[strspn(length, "0123456789")]) {
+		refuse(request, "Content-Length is not a number of bytes");
+		return false;
+	}
 	request->must_close = true;
 	answer_error(request, 413, "ERR_MAX_SIZE_EXCEEDED",
 		     "Content-Length is beyond any upload");
@@ -90,9 +94,18 @@ static bool accept_expectation(struct request *request)
 	return false;
 }
 
+/* libmicrohttpd looks itself; the front takes HTTP/1.1 only, which needs it. */
+static bool accept_host(struct request *request)
+{
+	if (!request->at_once || request_field(request, FIELD_HOST))
+		return true;
+	refuse(request, "Host is missing");
+	return false;
+}
+
 bool framing_accept(struct request *request)
 {
-	return accept_lines(request) && accept_encoding(request) &&
-	       accept_length(request) && accept_size(request) &&
-	       accept_expectation(request);
+	return accept_lines(request) && accept_host(request) &&
+	       accept_encoding(request) && accept_length(request) &&
+	       accept_size(request) && accept_expectation(request);
 }

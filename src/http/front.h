@@ -9,7 +9,8 @@
  * A request is looked at in the socket (MSG_PEEK) and taken out of it only after its
  * answer, some together. So whatever is unusual, large, incomplete for a while, or
  * would have to wait for somebody, is passed to libmicrohttpd as it came: the front
- * knows one plain form of HTTP, and has no error of its own to answer. */
+ * knows one plain form of HTTP. It refuses by itself only what nothing after can be
+ * believed (framing.c), and then drops all that comes. */
 #ifndef TUSFS_HTTP_FRONT_H
 #define TUSFS_HTTP_FRONT_H
 

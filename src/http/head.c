@@ -9,7 +9,8 @@ static bool read_field(char *line, char *end, struct fields *fields)
 {
 	char *colon = memchr(line, ':', (size_t)(end - line));
 
-	if (!colon || *line == ' ' || *line == '\t') {
+	if (!colon || *line == ' ' || *line == '\t' ||
+	    memchr(line, '\0', (size_t)(end - line))) {
 		fields->problem = FIELDS_MALFORMED;
 		return true;
 	}
@@ -51,10 +52,10 @@ static bool read_first_line(char *line, char *end, struct head *head)
 	return http_is_token(line, (size_t)(path - 1 - line)) && is_plain_path(path);
 }
 
-/* The CR of the CRLF that ends the line; the caller knows that there is one. */
-static char *line_end(char *line)
+/* The CR of the CRLF that ends the line; that of the last one is `last`. */
+static char *line_end(char *line, char *last)
 {
-	return strstr(line, "\r\n");
+	return memmem(line, (size_t)(last + 2 - line), "\r\n", 2);
 }
 
 enum head_came head_read(char *bytes, size_t size, struct head *head,
@@ -64,16 +65,15 @@ enum head_came head_read(char *bytes, size_t size, struct head *head,
 
 	if (!last)
 		return HEAD_PART;
-	if (memchr(bytes, '\0', (size_t)(last - bytes)))
-		return HEAD_STRANGE;
 	head->size = (size_t)(last - bytes) + 4;
-	end = line_end(bytes);
-	if (!read_first_line(bytes, end, head))
+	end = line_end(bytes, last);
+	if (memchr(bytes, '\0', (size_t)(end - bytes)) ||
+	    !read_first_line(bytes, end, head))
 		return HEAD_STRANGE;
 	while (end != last) {
 		char *line = end + 2;
 
-		end = line_end(line);
+		end = line_end(line, last);
 		if (!read_field(line, end, fields))
 			return HEAD_STRANGE;
 	}

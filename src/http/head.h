@@ -1,6 +1,7 @@
 /* The head of a request as the front reads it: strictly, so that nothing is taken which
  * libmicrohttpd, or a proxy in front, might take for something else. What is not
- * plain is not refused, but left to the library. Pure, fuzzed. */
+ * plain is not refused here, but left to the library; a malformed line of a field is
+ * noted in the fields. Pure, fuzzed. */
 #ifndef TUSFS_HTTP_HEAD_H
 #define TUSFS_HTTP_HEAD_H
 

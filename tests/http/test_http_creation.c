@@ -96,7 +96,7 @@ START_TEST(bad_metadata_is_refused_by_name)
 {
 	static const char *const bad[] = {
 		"a !!!!", "a YQ==,a YQ==", ",",	      "a YQ==,,b Yg==", "a YQ= =",
-		"a YQ",	  "a  YQ==",	   "a YQ==,", "a Y\x01==",
+		"a YQ",	  "a  YQ==",	   "a YQ==,", "a Y\xc3==",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -270,6 +270,44 @@ START_TEST(nothing_behind_trailers_is_a_request)
 }
 END_TEST
 
+/* The rest of a body does not cost the client its answer. */
+START_TEST(a_bad_header_is_answered_in_one_line)
+{
+	static const struct {
+		const char *lines;
+		int status;
+	} cases[] = {
+		{"", 400},
+		{HOST "Content-Length: +5\r\n", 400},
+		{HOST "Content-Length: -5\r\n", 400},
+		{HOST "Content-Length:\r\n", 400},
+		{HOST "Content-Length: 5,5\r\n", 400},
+		{HOST "Content-Length: 0x5\r\n", 400},
+		{HOST "Content-Length: 5a\r\n", 400},
+		{HOST "Content-Length: 99999999999999999999\r\n", 413},
+		{HOST "Content-Length: 5\r\nContent-Length: 6\r\n", 400},
+		{HOST "no colon\r\n", 400},
+	};
+	SCOPED(scoped_free) char *body = calloc(1, 1000000);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		SCOPED(scoped_close) int fd = client_connect(server.port);
+		SCOPED(reply_release) struct reply reply = {0};
+
+		client_print(fd, LINE TUS "Upload-Length: 5\r\n" PATCH_TYPE "%s\r\n",
+			     cases[i].lines);
+		client_send(fd, body, 1000000);
+		reply = client_receive(fd, "POST");
+		ck_assert_msg(reply.status == cases[i].status, "%s: %d", cases[i].lines,
+			      reply.status);
+		ck_assert_str_eq(reply_field(&reply, "Tus-Resumable"), "1.0.0");
+		ck_assert(reply.closes);
+		ck_assert(strncmp(reply.body, "ERR_", 4) == 0);
+		ck_assert(client_closed(fd));
+	}
+}
+END_TEST
+
 START_TEST(a_name_that_begins_like_a_known_one_is_another)
 {
 	ck_assert_int_eq(ask_status("POST", "/files/",
@@ -610,6 +648,7 @@ int main(void)
 		a_malformed_line_ends_the_connection,
 		a_malformed_line_ends_a_connection_that_goes_on,
 		nothing_behind_trailers_is_a_request,
+		a_bad_header_is_answered_in_one_line,
 		a_name_that_begins_like_a_known_one_is_another,
 		long_headers_are_431,
 		long_metadata_comes_back_to_a_long_request,
