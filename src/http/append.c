@@ -33,6 +33,8 @@ bool append_read_number(struct request *request, enum field field, bool needed,
 	return false;
 }
 
+#define MALFORMED_CHECKSUM "Upload-Checksum is malformed, or its algorithm unknown"
+
 bool append_read_promise(struct request *request)
 {
 	const char *header = request_field(request, FIELD_UPLOAD_CHECKSUM);
@@ -46,7 +48,7 @@ bool append_read_promise(struct request *request)
 	else if (request->in_trailer && !request->chunked)
 		problem = "a trailer needs a chunked body";
 	else if (header && checksum_parse(header, &request->checksum))
-		problem = "Upload-Checksum is malformed, or its algorithm unknown";
+		problem = MALFORMED_CHECKSUM;
 	if (!problem)
 		return true;
 	answer_error(request, 400, "ERR_INVALID_CHECKSUM", "%s", problem);
@@ -64,11 +66,16 @@ static void tell_state(struct request *request)
 	answer_expiry(request, &file);
 }
 
-void append_refuse(struct request *request, int r)
+/* An append that was not ended is cut here, and so the offset is final. */
+static void let_go(struct request *request)
 {
-	/* an append that was not ended is cut here, and so the offset is final */
 	request->writer = upload_writer_free(request->writer);
 	peer_go_on(request->peer);
+}
+
+void append_refuse(struct request *request, int r)
+{
+	let_go(request);
 	answer_refusal(request, r);
 	tell_state(request);
 }
@@ -88,32 +95,61 @@ static void append_take(struct request *request, const void *bytes, size_t size)
 		append_refuse(request, r);
 }
 
-/* The last one counts: libmicrohttpd may show the last header as a trailer before it
- * when the trailer's line came in two pieces. */
-static enum MHD_Result find_trailer(void *found, enum MHD_ValueKind kind,
+struct trailer {
+	const char *value;
+	unsigned int count;
+};
+
+static enum MHD_Result find_trailer(void *arg, enum MHD_ValueKind kind,
 				    const char *name, const char *value)
 {
+	struct trailer *found = arg;
+
 	(void)kind;
-	if (value && strcasecmp(name, "Upload-Checksum") == 0)
-		*(const char **)found = value;
+	if (value && strcasecmp(name, "Upload-Checksum") == 0) {
+		found->value = value;
+		found->count++;
+	}
 	return MHD_YES;
 }
 
-/* A checksum behind the body, also one that no Trailer field announced; the header's is
- * there already, and then what looks like a trailer may be its echo. A malformed one
- * matches nothing. */
-static void read_trailer(struct request *request)
+/* A checksum behind the body, also one that no Trailer field announced; returns what is
+ * wrong with it, or NULL. When the header has brought one, what looks like a trailer
+ * may be its echo: libmicrohttpd shows the last field of the header as a trailer before
+ * the first one when that comes in two pieces. */
+static const char *read_trailer(struct request *request)
 {
-	const char *value = NULL;
+	struct trailer found = {0};
 
 	if (!request->chunked || (request->promised && !request->in_trailer))
-		return;
-	MHD_get_connection_values(request->mhd, MHD_FOOTER_KIND, find_trailer, &value);
-	if (!value && !request->in_trailer)
-		return;
+		return NULL;
+	MHD_get_connection_values(request->mhd, MHD_FOOTER_KIND, find_trailer, &found);
+	if (!found.count && !request->in_trailer)
+		return NULL;
 	request->promised = true;
-	if (!value || checksum_parse(value, &request->checksum))
-		request->checksum.algorithm = DIGEST_NONE;
+	if (!found.count)
+		return "Trailer announced Upload-Checksum, which did not come";
+	if (found.count > 1)
+		return "Upload-Checksum was sent more than once";
+	return checksum_parse(found.value, &request->checksum) ? MALFORMED_CHECKSUM
+							       : NULL;
+}
+
+/* No algorithm matches nothing: the engine drops the bytes. */
+static void refuse_trailer(struct request *request, const char *problem)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r;
+
+	request->checksum.algorithm = DIGEST_NONE;
+	r = upload_writer_commit(request->writer, &request->checksum, &file);
+	if (r < 0) {
+		append_refuse(request, r);
+		return;
+	}
+	let_go(request);
+	answer_error(request, 400, "ERR_INVALID_CHECKSUM", "%s", problem);
+	tell_state(request);
 }
 
 static void answer_end(struct request *request, const struct file *file)
@@ -131,8 +167,6 @@ int append_check_empty(const struct request *request)
 
 	if (!request->promised)
 		return 0;
-	if (algorithm == DIGEST_NONE)
-		return REFUSED_CHECKSUM;
 	r = digest_once(algorithm, "", 0, digest);
 	if (r)
 		return r;
@@ -144,9 +178,13 @@ int append_check_empty(const struct request *request)
 static void append_end(struct request *request)
 {
 	SCOPED(file_release) struct file file = {0};
+	const char *problem = read_trailer(request);
 	int r;
 
-	read_trailer(request);
+	if (problem) {
+		refuse_trailer(request, problem);
+		return;
+	}
 	/* of a complete upload the engine verifies nothing any more */
 	r = request->taken ? 0 : append_check_empty(request);
 	if (r) {
