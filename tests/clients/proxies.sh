@@ -1,6 +1,7 @@
 #!/bin/bash
-# The examples in contrib/proxy, with the ports changed: an upload that breaks off and is
-# resumed through each proxy that is installed. nginx must be.
+# The examples in contrib/proxy, with the ports changed, through each proxy that is
+# installed (nginx must be): an upload that breaks off and is resumed, a long header, and
+# a client that names another host.
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin
 need nginx
@@ -75,6 +76,15 @@ resume_through() {
 	same "$(patch "$url" "$size" "$dir/piece")" 204 PATCH
 	cmp "$mnt/complete/$1.bin" "$dir/$1.bin"
 	curl -sS "$url" | cmp - "$dir/$1.bin"
+	step "a header of 60 KB through $1"
+	url=$(tus -o /dev/null -D - -X POST -H "Upload-Length: 0" \
+		-H "Upload-Metadata: note $(head -c 45000 /dev/zero | base64 -w0)" "$server$base" |
+		header Location)
+	same "$(status_of "$url")" 200 HEAD
+	step "a client that names another host to $1"
+	url=$(tus -o /dev/null -D - -X POST -H "Upload-Length: 0" -H "Forwarded: host=evil.example" \
+		-H "X-Forwarded-Host: evil.example" "$server$base" | header Location)
+	[[ $url = http://127.0.0.1:$front$base* ]] || fail "Location is $url"
 	kill "${others[0]}"
 	wait "${others[0]}" || true
 	others=()
