@@ -153,12 +153,14 @@ static enum MHD_Result read_one(void *arg, enum MHD_ValueKind kind, const char *
 	struct reading *reading = arg;
 
 	(void)kind;
+	if (!value)
+		value = name + strlen(name);
 	if (reading->next) {
 		if (name != reading->next)
 			reading->fields->problem = FIELDS_MALFORMED;
 		reading->next = behind_line(value);
 	}
-	reading->error = fields_add(reading->fields, name, value ? value : "");
+	reading->error = fields_add(reading->fields, name, value);
 	return reading->error ? MHD_NO : MHD_YES;
 }
 
