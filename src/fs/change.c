@@ -132,7 +132,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	int r;
 
 	if (publisher_is(fs->publisher, req))
-		r = published_rename(fs, parent, name);
+		r = published_rename(fs, parent, name, new_parent, new_name);
 	else
 		r = rename_in_complete(fs, parent, name, new_parent, new_name, flags);
 	reply_result(req, r);

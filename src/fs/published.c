@@ -4,6 +4,8 @@
 #include "publisher.h"
 #include "stat.h"
 
+#include <string.h>
+
 /* A folder of incoming/ in which nothing arrives any more. */
 static int look_for_folder(struct fs *fs, struct node folder, const char *name,
 			   struct fuse_entry_param *entry)
@@ -55,7 +57,17 @@ int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
 	return 0;
 }
 
-int published_rename(struct fs *fs, fuse_ino_t parent, const char *name)
+/* Whether a name in the folder is the one that the upload has in complete/. */
+static bool is_place_of(const struct file *file, fuse_ino_t folder, const char *name)
+{
+	return folder == node_folder_ino(PLACE_COMPLETE, file->parent) &&
+	       strcmp(name, file->name.text) == 0;
+}
+
+/* Folders may have changed names since the kernel looked for the source: then the
+ * target's path leads to another one. */
+int published_rename(struct fs *fs, fuse_ino_t parent, const char *name,
+		     fuse_ino_t new_parent, const char *new_name)
 {
 	SCOPED(file_release) struct file file = {0};
 	struct publish_subject subject;
@@ -67,6 +79,8 @@ int published_rename(struct fs *fs, fuse_ino_t parent, const char *name)
 	r = uploads_stat(fs->uploads, subject.num, &file);
 	if (r)
 		return r;
+	if (!is_place_of(&file, new_parent, new_name))
+		return REFUSED_NOT_FOUND;
 	overlay_remove(&fs->overlay, subject.num);
 	return 0;
 }

@@ -12,8 +12,10 @@ MUST_CHECK int published_lookup(struct fs *fs, fuse_ino_t parent, const char *na
 /* Of mknod and mkdir. Refusals: PERMISSION. */
 MUST_CHECK int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
 				struct fuse_entry_param *entry);
-/* Refusals: NOT_FOUND, PERMISSION. */
-MUST_CHECK int published_rename(struct fs *fs, fuse_ino_t parent, const char *name);
+/* Refusals: NOT_FOUND (also when the new name is not the upload's in complete/, or no
+ * more: then it is to be begun anew), PERMISSION. */
+MUST_CHECK int published_rename(struct fs *fs, fuse_ino_t parent, const char *name,
+				fuse_ino_t new_parent, const char *new_name);
 /* Refusals: NOT_FOUND, PERMISSION. */
 MUST_CHECK int published_unlink(struct fs *fs, fuse_ino_t parent, const char *name);
 

@@ -3,7 +3,10 @@ both answer soon, and what is seen afterwards is the same everywhere."""
 
 import http.client
 import os
+import random
+import shutil
 import threading
+import time
 
 from support import Tus, Watch, check, main
 
@@ -170,6 +173,32 @@ def mv_folder_against_finish(tus, mount, name):
     os.rmdir(folder)
 
 
+def folders_swapped_against_finish(tus, mount, name):
+    """Another folder takes the name of the one that an upload finishes in. complete/ was
+    asked for the upload before, and must not stay at its answer."""
+    complete = f"{mount}/complete"
+    ours, others = f"{complete}/{name}", f"{complete}/{name} others"
+    os.makedirs(f"{others}/sub")
+    url = tus.create(4, {"relativePath": f"{name}/sub/last"})
+    os.makedirs(f"{ours}/sub")
+    check(not os.path.exists(f"{ours}/sub/last"), "it is there already")
+    watch = Watch(f"{ours}/sub")
+
+    def swap():
+        time.sleep(random.random() * 0.006)
+        os.rename(ours, f"{ours} moved")
+        os.rename(others, ours)
+
+    both(lambda: finish(tus, url, b"last"), swap)
+    watch.expect([("sub", "MOVED_TO", "last")])
+    watch.close()
+    path = f"{ours} moved/sub/last"
+    check(os.path.exists(path), f"{path} is not there, and {url} answers {tus.status(url)}")
+    check(os.listdir(f"{ours}/sub") == [], f"something is in {ours}/sub")
+    for folder in (ours, f"{ours} moved"):
+        shutil.rmtree(folder)
+
+
 def check_times(mount, when):
     """incoming/ is asked for each time, complete/ is kept: both tell the same."""
     for folder in ("outer", "outer/inner"):
@@ -206,6 +235,7 @@ def run(server, mount, rounds):
         rm_by_id_against_finish(tus, mount, f"by id {i}")
         mv_onto_finish(tus, mount, f"onto {i}")
         mv_folder_against_finish(tus, mount, f"folder {i}")
+        folders_swapped_against_finish(tus, mount, f"swapped {i}")
     rm_beside_a_crowd(server, mount, int(rounds))
 
 
