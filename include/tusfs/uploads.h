@@ -69,6 +69,9 @@ struct upload_event {
 	uint64_t revealed;	  /* its num */
 	uint64_t revealed_parent; /* its parent's num */
 	struct name revealed_name;
+	/* Of GONE: the innermost folder above it that is there still, from which on
+	 * folders may have other times now; those that only it was in went with it. */
+	uint64_t left;
 };
 
 /* Called in the thread that caused the event, with no lock held and the upload's writer
@@ -304,8 +307,9 @@ MUST_CHECK int uploads_list(struct uploads *uploads, enum uploads_view view,
 MUST_CHECK int uploads_tree_path(struct uploads *uploads, uint64_t num, char **path);
 
 /* rm: terminates an upload, as uploads_terminate does. *file, as it was, released by
- * the caller. Refusals: NOT_FOUND, BUSY, IS_FOLDER. */
-MUST_CHECK int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file);
+ * the caller; *left as in an event. Refusals: NOT_FOUND, BUSY, IS_FOLDER. */
+MUST_CHECK int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file,
+			      uint64_t *left);
 /* mkdir in complete/. The caller releases *file. Refusals: EXISTS, NOT_FOUND, NAME. */
 MUST_CHECK int uploads_make_folder(struct uploads *uploads, uint64_t folder,
 				   const char *name, struct file *file);

@@ -30,20 +30,31 @@ static int find_upload(struct fs *fs, struct node folder, const char *name,
 	return file_is_folder(&file) ? REFUSED_IS_FOLDER : 0;
 }
 
+/* The times of a folder in complete/ and of those above it, which tell of arriving
+ * uploads too (st_ctime). */
+static void notify_above(struct fs *fs, uint64_t num)
+{
+	do
+		notify_attributes(fs, num);
+	while (view_go_up(fs, &num));
+}
+
 /* The kernel takes the name away where rm was called. When the upload is also seen
  * elsewhere, it must hear of that before rm returns. But an upload that finished while
  * rm looked for it in incoming/ is not to be seen elsewhere: the publisher's rename
  * waits for the folder that rm has locked, so that to wait for the publisher here would
  * be for ever. */
 static void answer_removed(fuse_req_t req, struct node folder, struct file *file,
-			   struct watcher_task **task)
+			   uint64_t left, struct watcher_task **task)
 {
 	struct fs *fs = fs_of(req);
 	enum place place = publish_place(file);
 
 	notify_attributes(fs, file->num);
-	if (place != PLACE_PARTIAL)
-		notify_attributes(fs, file->parent);
+	if (file->arriving)
+		notify_above(fs, left);
+	else if (place != PLACE_PARTIAL)
+		notify_attributes(fs, left);
 	if (folder.place != place && folder.place != PLACE_INCOMING) {
 		watcher_answer_gone(fs->watcher, STEAL(*task), req, file);
 		return;
@@ -60,7 +71,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node folder = node_of(parent);
 	SCOPED(scoped_free) struct watcher_task *task = NULL;
 	SCOPED(file_release) struct file file = {0};
-	uint64_t num;
+	uint64_t num, left;
 	int r;
 
 	if (publisher_is(fs->publisher, req)) {
@@ -71,12 +82,12 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!r)
 		r = find_upload(fs, folder, name, &num);
 	if (!r)
-		r = uploads_unlink(fs->uploads, num, &file);
+		r = uploads_unlink(fs->uploads, num, &file, &left);
 	if (r) {
 		reply_result(req, r);
 		return;
 	}
-	answer_removed(req, folder, &file, &task);
+	answer_removed(req, folder, &file, left, &task);
 }
 
 /* What complete/ shows under a name: what is still arriving can neither be moved nor
@@ -117,8 +128,8 @@ static int rename_in_complete(struct fs *fs, fuse_ino_t parent, const char *name
 	if (r)
 		return r;
 	notify_attributes(fs, request.num);
-	notify_attributes(fs, parent);
-	notify_attributes(fs, new_parent);
+	notify_above(fs, from.num);
+	notify_above(fs, to.num);
 	if (replaced)
 		notify_attributes(fs, replaced);
 	return 0;

@@ -216,6 +216,15 @@ void publish_gone(struct fs *fs, const struct file *file)
 		     file->name.text);
 }
 
+/* A complete upload has changed its own folder only. */
+static void notify_left(struct fs *fs, const struct upload_event *event)
+{
+	if (event->file->arriving)
+		notify_folders(fs, event->left);
+	else
+		notify_folder(fs, event->left);
+}
+
 bool publish_waits(void *arg)
 {
 	struct fs *fs = arg;
@@ -251,7 +260,7 @@ void publish_event(void *arg, const struct upload_event *event)
 	case UPLOAD_GONE:
 		publish_gone(fs, file);
 		if (!partial && atomic_load(&fs->seen))
-			notify_folders(fs, file->parent);
+			notify_left(fs, event);
 		return;
 	}
 }

@@ -140,6 +140,8 @@ MUST_CHECK int place_finished(struct conn *conn, uint64_t from, struct file *fil
 			      struct revealed *revealed);
 /* Takes an upload out of its folders' counts; folders that nobody sees any more go. */
 MUST_CHECK int place_gone(struct conn *conn, const struct file *file, int64_t now);
+/* The innermost folder above an upload that will be there when that is gone. */
+MUST_CHECK int place_left(struct conn *conn, const struct file *file, uint64_t *left);
 /* Adds to the arriving uploads of a folder and all above it. */
 MUST_CHECK int place_count(struct conn *conn, uint64_t folder, int64_t delta,
 			   int64_t now);
@@ -177,9 +179,11 @@ bool outcome_trusts(const struct outcome *outcome, uint64_t num);
 /* Tells the observer how it ended, with no lock held and no right claimed. */
 void outcome_tell(struct outcome *outcome, bool committed);
 void outcome_release(struct outcome *outcome);
-/* Tells the observer one event. */
+/* Tells the observer one event, ... */
 void tell(struct uploads *uploads, enum upload_event_type type,
 	  const struct file *file);
+/* ...and GONE. */
+void tell_gone(struct uploads *uploads, const struct file *file, uint64_t left);
 
 /* ---- change.c: several changes committed together ---- */
 

@@ -31,6 +31,13 @@ void tell(struct uploads *uploads, enum upload_event_type type, const struct fil
 	call_observer(uploads, &event);
 }
 
+void tell_gone(struct uploads *uploads, const struct file *file, uint64_t left)
+{
+	struct upload_event event = {.type = UPLOAD_GONE, .file = file, .left = left};
+
+	call_observer(uploads, &event);
+}
+
 void outcome_reset(struct outcome *outcome)
 {
 	for (size_t i = 0; i < outcome->count; i++)

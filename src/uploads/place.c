@@ -274,6 +274,23 @@ int place_gone(struct conn *conn, const struct file *file, int64_t now)
 			    file->shown, now, NULL);
 }
 
+int place_left(struct conn *conn, const struct file *file, uint64_t *left)
+{
+	uint64_t num = file->parent;
+	int r = 0;
+
+	while (file->arriving && num != FILE_NUM_TREE) {
+		SCOPED(file_release) struct file folder = {0};
+
+		r = catalog_file(conn, num, &folder);
+		if (r || folder.shown || folder.arriving > file->arriving)
+			break;
+		num = folder.parent;
+	}
+	*left = num;
+	return r;
+}
+
 int place_count(struct conn *conn, uint64_t folder, int64_t delta, int64_t now)
 {
 	return change_above(conn, folder, delta, false, true, now, NULL);

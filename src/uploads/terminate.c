@@ -66,6 +66,7 @@ struct removal {
 	int64_t renewed;
 	bool put_off; /* it, or its parts, are active */
 	struct file file;
+	uint64_t left; /* as in the event */
 };
 
 /* A final that waits for its parts is active while they are. */
@@ -105,7 +106,8 @@ static int apply_remove(struct conn *conn, void *arg)
 		r = put_off(conn, removal);
 	if (r || removal->put_off)
 		return r;
-	return remove_upload(conn, &removal->file, clock_now());
+	r = place_left(conn, &removal->file, &removal->left);
+	return r ? r : remove_upload(conn, &removal->file, clock_now());
 }
 
 static int list_finals_of(struct uploads *uploads, uint64_t num, uint64_t **finals,
@@ -133,7 +135,8 @@ static int catch_up(struct uploads *uploads, const struct file *file)
 }
 
 /* Removes an upload that the caller has claimed. */
-static int remove_claimed(struct uploads *uploads, struct live *live, struct file *file)
+static int remove_claimed(struct uploads *uploads, struct live *live, struct file *file,
+			  uint64_t *left)
 {
 	struct removal removal = {.id = live->id};
 	SCOPED(file_release) struct file there = {0};
@@ -152,17 +155,19 @@ static int remove_claimed(struct uploads *uploads, struct live *live, struct fil
 	}
 	janitor_wake(uploads->janitor);
 	*file = removal.file;
+	*left = removal.left;
 	return 0;
 }
 
-static int terminate(struct uploads *uploads, struct upload_id id, struct file *file)
+static int terminate(struct uploads *uploads, struct upload_id id, struct file *file,
+		     uint64_t *left)
 {
 	struct live *live;
 	int r = live_claim_to_end(uploads, id, &live);
 
 	if (r)
 		return r;
-	r = remove_claimed(uploads, live, file);
+	r = remove_claimed(uploads, live, file, left);
 	live_release(uploads, live);
 	return r;
 }
@@ -170,14 +175,16 @@ static int terminate(struct uploads *uploads, struct upload_id id, struct file *
 int uploads_terminate(struct uploads *uploads, struct upload_id id)
 {
 	SCOPED(file_release) struct file file = {0};
-	int r = terminate(uploads, id, &file);
+	uint64_t left;
+	int r = terminate(uploads, id, &file, &left);
 
 	if (!r)
-		tell(uploads, UPLOAD_GONE, &file);
+		tell_gone(uploads, &file, left);
 	return r;
 }
 
-int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file)
+int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file,
+		   uint64_t *left)
 {
 	SCOPED(file_release) struct file there = {0};
 	int r = uploads_stat(uploads, num, &there);
@@ -186,7 +193,7 @@ int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file)
 		return r;
 	if (file_is_folder(&there))
 		return REFUSED_IS_FOLDER;
-	r = terminate(uploads, there.id, file);
+	r = terminate(uploads, there.id, file, left);
 	return r == REFUSED_GONE ? REFUSED_NOT_FOUND : r;
 }
 
@@ -237,7 +244,7 @@ static int end_expiry(struct uploads *uploads, struct expiry *expiry, bool *ende
 	int r = expiry->change.result;
 
 	if (!r && !removal->put_off)
-		tell(uploads, UPLOAD_GONE, &removal->file);
+		tell_gone(uploads, &removal->file, removal->left);
 	*ended |= !r;
 	file_release(&expiry->removal.file);
 	return r < 0 ? r : 0;

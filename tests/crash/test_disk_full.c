@@ -150,6 +150,7 @@ static void expect_life_on_a_full_disk(void)
 	struct file done = engine_upload(FILE_PLAIN, "done", bytes, 3000000), file;
 	struct file small = engine_upload(FILE_PLAIN, "small", "text", 4);
 	struct file endless = create_endless();
+	uint64_t left;
 
 	fill_disk();
 	ck_assert_uint_eq(free_bytes(), 0);
@@ -160,7 +161,7 @@ static void expect_life_on_a_full_disk(void)
 	ck_assert_int_eq(uploads_settle(engine, endless.id, &file), 0);
 	file_release(&file);
 	ck_assert_int_eq(uploads_terminate(engine, small.id), 0);
-	ck_assert_int_eq(uploads_unlink(engine, done.num, &file), 0);
+	ck_assert_int_eq(uploads_unlink(engine, done.num, &file, &left), 0);
 	file_release(&file);
 	invariants_hold(store);
 	ck_assert_int_eq(uploads_clean(engine), 0);

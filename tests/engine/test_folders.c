@@ -198,15 +198,17 @@ START_TEST(rm_terminates_in_any_state_but_no_folder)
 {
 	struct file a = engine_upload(FILE_PLAIN, "a", "x", 1), gone;
 	struct file b = engine_create(FILE_PLAIN, "b", 1);
-	uint64_t folder = make(FILE_NUM_TREE, "f");
+	uint64_t folder = make(FILE_NUM_TREE, "f"), left;
 
-	ck_assert_int_eq(uploads_unlink(engine, a.num, &gone), 0);
+	ck_assert_int_eq(uploads_unlink(engine, a.num, &gone, &left), 0);
 	ck_assert_str_eq(gone.name.text, "a");
 	file_release(&gone);
-	ck_assert_int_eq(uploads_unlink(engine, b.num, &gone), 0);
+	ck_assert_int_eq(uploads_unlink(engine, b.num, &gone, &left), 0);
 	file_release(&gone);
-	ck_assert_int_eq(uploads_unlink(engine, b.num, &gone), REFUSED_NOT_FOUND);
-	ck_assert_int_eq(uploads_unlink(engine, folder, &gone), REFUSED_IS_FOLDER);
+	ck_assert_int_eq(uploads_unlink(engine, b.num, &gone, &left),
+			 REFUSED_NOT_FOUND);
+	ck_assert_int_eq(uploads_unlink(engine, folder, &gone, &left),
+			 REFUSED_IS_FOLDER);
 	engine_expect_gone(a.id);
 	file_release(&a);
 	file_release(&b);
@@ -219,6 +221,7 @@ START_TEST(attributes_are_kept_listed_and_go_with_the_file)
 	SCOPED(scoped_free) char *big = calloc(1, UPLOADS_ATTRIBUTES_MAX);
 	SCOPED(scoped_free) char *value = NULL;
 	SCOPED(scoped_free) char *names = NULL;
+	uint64_t left;
 	size_t size;
 
 	ck_assert_int_eq(uploads_set_attribute(engine, file.num, "user.b", "two", 3, 0),
@@ -249,7 +252,7 @@ START_TEST(attributes_are_kept_listed_and_go_with_the_file)
 	ck_assert_int_eq(uploads_remove_attribute(engine, file.num, "user.a"), 0);
 	ck_assert_int_eq(uploads_remove_attribute(engine, file.num, "user.a"),
 			 REFUSED_NOT_FOUND);
-	ck_assert_int_eq(uploads_unlink(engine, file.num, &gone), 0);
+	ck_assert_int_eq(uploads_unlink(engine, file.num, &gone, &left), 0);
 	file_release(&gone);
 	free(value);
 	value = NULL;

@@ -2,6 +2,8 @@
 #include "fuse_client.h"
 #include "run.h"
 
+#include "tusfs/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -188,6 +190,84 @@ START_TEST(a_change_tells_the_kernel_to_ask_for_the_folder_again)
 }
 END_TEST
 
+/* An upload of one byte in folders. */
+static struct file create_at(const char *path)
+{
+	char metadata[256] = "relativePath ";
+	struct upload_request request = {
+		.kind = FILE_PLAIN,
+		.length_known = true,
+		.length = 1,
+		.metadata = metadata,
+	};
+	struct file file;
+
+	text_to_base64((const uint8_t *)path, strlen(path),
+		       metadata + strlen(metadata));
+	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
+	return file;
+}
+
+/* Makes complete/outer, and inner/ in incoming/outer for one upload. */
+static struct file create_in_two_folders(uint64_t *outer)
+{
+	struct file file = create_at("outer/inner/x");
+
+	ck_assert_int_eq(make_folder(at_complete, "outer", outer), 0);
+	fuse_drain();
+	return file;
+}
+
+/* The inner folder goes with the upload, and both that are left have other times. */
+START_TEST(what_is_above_a_folder_that_goes_with_its_last_upload_is_told)
+{
+	uint64_t outer, inner;
+	SCOPED(file_release) struct file one = create_in_two_folders(&outer);
+	SCOPED(file_release) struct file other = {0};
+
+	inner = fuse_ino(fuse_ino(at_incoming, "outer"), "inner");
+	ck_assert_int_eq(unlink_name(inner, "x"), 0);
+	ck_assert(fuse_was_told_of_inode_too(outer));
+	ck_assert(fuse_was_told_of_inode(at_complete));
+	other = create_at("outer/inner/y");
+	fuse_drain();
+	ck_assert_int_eq(uploads_terminate(engine, other.id), 0);
+	ck_assert(fuse_was_told_of_inode_too(outer));
+	ck_assert(fuse_was_told_of_inode(at_complete));
+}
+END_TEST
+
+START_TEST(what_is_above_a_folder_that_moves_with_what_arrives_is_told)
+{
+	uint64_t outer, target, deep;
+	SCOPED(file_release) struct file file = create_in_two_folders(&outer);
+
+	ck_assert_int_eq(make_folder(at_complete, "target", &target), 0);
+	ck_assert_int_eq(make_folder(target, "deep", &deep), 0);
+	fuse_drain();
+	ck_assert_int_eq(rename_name(at_complete, "outer", deep, "outer", 0), 0);
+	ck_assert(fuse_was_told_of_inode_too(target));
+	ck_assert(fuse_was_told_of_inode_too(deep));
+	ck_assert(fuse_was_told_of_inode(at_complete));
+	ck_assert_int_eq(rename_name(deep, "outer", at_complete, "outer", 0), 0);
+	ck_assert(fuse_was_told_of_inode(target));
+}
+END_TEST
+
+START_TEST(rm_of_what_is_complete_tells_of_its_folder_only)
+{
+	uint64_t folder;
+	SCOPED(file_release) struct file file = create_at("folder/x");
+
+	engine_append(file.id, 0, "x", 1);
+	folder = fuse_ino(at_complete, "folder");
+	fuse_drain();
+	ck_assert_int_eq(unlink_name(folder, "x"), 0);
+	ck_assert(!fuse_was_told_of_inode_too(at_complete));
+	ck_assert(fuse_was_told_of_inode(folder));
+}
+END_TEST
+
 static int set(uint64_t ino, uint32_t what)
 {
 	struct fuse_setattr_in in = {.valid = what};
@@ -235,6 +315,9 @@ int main(void)
 		mv_stays_in_complete,
 		folders_are_made_and_removed_in_complete,
 		a_change_tells_the_kernel_to_ask_for_the_folder_again,
+		what_is_above_a_folder_that_goes_with_its_last_upload_is_told,
+		what_is_above_a_folder_that_moves_with_what_arrives_is_told,
+		rm_of_what_is_complete_tells_of_its_folder_only,
 		all_other_changes_are_refused,
 	};
 

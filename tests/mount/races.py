@@ -199,12 +199,12 @@ def folders_swapped_against_finish(tus, mount, name):
         shutil.rmtree(folder)
 
 
-def check_times(mount, when):
+def check_times(mount, when, *folders):
     """incoming/ is asked for each time, complete/ is kept: both tell the same."""
-    for folder in ("outer", "outer/inner"):
+    for folder in folders or ("outer", "outer/inner"):
         kept = os.stat(f"{mount}/complete/{folder}").st_ctime_ns
         asked = os.stat(f"{mount}/incoming/{folder}").st_ctime_ns
-        check(kept == asked, f"{folder}: another time after {when}")
+        check(kept == asked, f"/{folder}: another time after {when}")
 
 
 def folders_have_true_times(tus, mount):
@@ -226,9 +226,37 @@ def folders_have_true_times(tus, mount):
     os.rmdir(f"{mount}/complete/outer")
 
 
+def folders_above_have_true_times(tus, mount):
+    """The last upload that arrives in a folder of incoming/ goes, and the folder with it;
+    or what arrives moves, in a folder of complete/."""
+    os.makedirs(f"{mount}/complete/outer/inner")
+    for remove in (tus.delete,
+                   lambda url: os.unlink(f"{mount}/incoming/outer/gone/x"),
+                   lambda url: os.unlink(f"{mount}/by-id/{os.path.basename(url)}")):
+        url = tus.create(1, {"relativePath": "outer/gone/x"})
+        check_times(mount, "POST", "", "outer")
+        remove(url)
+        check_times(mount, "all that arrived went", "")
+        other = tus.create(1, {"relativePath": "outer/other"})
+        url = tus.create(1, {"relativePath": "outer/gone/x"})
+        check_times(mount, "POST", "", "outer")
+        remove(url)
+        check_times(mount, "some of what arrived went", "", "outer")
+        tus.delete(other)
+    url = tus.create(1, {"relativePath": "outer/inner/x"})
+    check_times(mount, "POST", "", "outer")
+    os.rename(f"{mount}/complete/outer/inner", f"{mount}/complete/inner")
+    check_times(mount, "mv", "", "inner")
+    os.rename(f"{mount}/complete/inner", f"{mount}/complete/outer/inner")
+    check_times(mount, "mv back", "", "outer", "outer/inner")
+    tus.delete(url)
+    shutil.rmtree(f"{mount}/complete/outer")
+
+
 def run(server, mount, rounds):
     tus = Tus(server)
     folders_have_true_times(tus, mount)
+    folders_above_have_true_times(tus, mount)
     os.listdir(f"{mount}/complete")
     for i in range(int(rounds)):
         rm_against_finish(tus, mount, f"rm {i}")

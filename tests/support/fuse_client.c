@@ -328,15 +328,20 @@ void fuse_drain(void)
 	notified = 0;
 }
 
-static bool take_notification(int code, uint64_t ino, const char *name)
+static bool find_notification(int code, uint64_t ino, const char *name)
 {
-	bool found = false;
-
 	read_notifications();
 	for (size_t i = 0; i < notified; i++)
 		if (notifications[i].code == code && notifications[i].ino == ino &&
 		    strcmp(notifications[i].name, name) == 0)
-			found = true;
+			return true;
+	return false;
+}
+
+static bool take_notification(int code, uint64_t ino, const char *name)
+{
+	bool found = find_notification(code, ino, name);
+
 	notified = 0;
 	return found;
 }
@@ -349,4 +354,9 @@ bool fuse_was_told_of_name(uint64_t parent, const char *name)
 bool fuse_was_told_of_inode(uint64_t ino)
 {
 	return take_notification(FUSE_NOTIFY_INVAL_INODE, ino, "");
+}
+
+bool fuse_was_told_of_inode_too(uint64_t ino)
+{
+	return find_notification(FUSE_NOTIFY_INVAL_INODE, ino, "");
 }

@@ -57,5 +57,7 @@ void fuse_drain(void);
 bool fuse_was_told_of_name(uint64_t parent, const char *name);
 /* The same of an inode's attributes. */
 bool fuse_was_told_of_inode(uint64_t ino);
+/* The same, and the next such question is about the same time. */
+bool fuse_was_told_of_inode_too(uint64_t ino);
 
 #endif
