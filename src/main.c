@@ -30,7 +30,8 @@ static void block_signals(sigset_t *ends)
 }
 
 /* Each connection may need a socket, a blob to write and one to read. As many again are
- * for uploads of several parts, each of which is a blob. Root may go beyond the limit
+ * for uploads of several parts, each of which is a blob, and for programs that read in
+ * the mount. Root may go beyond the limit
  * that it was given. */
 static void raise_file_limit(unsigned int connections)
 {

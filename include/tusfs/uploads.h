@@ -256,6 +256,11 @@ struct upload_reader; /* an open file: its bytes stay until it is closed */
  * reader may be used by several threads at once. Refusals: NOT_FOUND, GONE. */
 MUST_CHECK int upload_reader_open(struct uploads *uploads, uint64_t num,
 				  struct upload_reader **reader);
+/* The same for a program of this machine, which may keep the file open for as long as
+ * it likes: those together hold only so many descriptors that enough are left to
+ * clients. One more is -EMFILE. */
+MUST_CHECK int upload_reader_open_local(struct uploads *uploads, uint64_t num,
+					struct upload_reader **reader);
 struct upload_reader *upload_reader_close(struct upload_reader *reader);
 /* Committed bytes now, and whether that is all there will ever be. */
 uint64_t upload_reader_size(struct upload_reader *reader, bool *complete);
@@ -275,8 +280,11 @@ MUST_CHECK int upload_reader_extent(struct upload_reader *reader, uint64_t offse
 				    struct upload_extent *extent);
 /* The one descriptor that holds exactly the bytes of a complete upload, borrowed; -1
  * when there is none (incomplete, several segments, small bytes in the catalog). For
- * kernel passthrough. */
-int upload_reader_whole_fd(struct upload_reader *reader);
+ * kernel passthrough. Refusals: NOT_FOUND, GONE (of one that rests). */
+MUST_CHECK int upload_reader_whole_fd(struct upload_reader *reader, int *fd);
+/* Closes what is open of a complete upload. Its size is still known; who wants bytes
+ * has it opened again, which fails once the upload is gone. */
+void upload_reader_rest(struct upload_reader *reader);
 
 /* ---- names and folders, for the mount. Folders are FILE_NUM_TREE, FILE_NUM_PARTIAL,
  * or the num of a folder. What is visible in which view is told by file.arriving and

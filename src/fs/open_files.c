@@ -145,7 +145,7 @@ static int inode_open(struct fs *fs, const struct file *file, struct open_inode 
 	if (!made)
 		return failure(-ENOMEM, "open a file");
 	made->num = file->num;
-	r = upload_reader_open(fs->uploads, file->num, &made->reader);
+	r = upload_reader_open_local(fs->uploads, file->num, &made->reader);
 	if (!r)
 		r = stat_of(fs, PLACE_COMPLETE, file, &made->stat, &keep);
 	if (!r)
@@ -164,31 +164,53 @@ static struct open_inode *inode_put(struct open_files *files, struct open_inode 
 	return inode;
 }
 
-/* How a complete upload is opened, given the opens that there are. */
-static enum open_way way_of_complete(struct fs *fs, struct open_inode *inode)
+static void inode_leave(struct open_files *files, struct open_inode *inode)
 {
-	int fd;
+	SCOPED(inode_free) struct open_inode *last = NULL;
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&files->mutex);
 
-	if (inode->counts[OPEN_PASSING] > 0)
-		return OPEN_PASSING;
-	if (inode->counts[OPEN_CACHED] > 0 || inode->unused_direct > 0)
-		return OPEN_CACHED;
-	fd = upload_reader_whole_fd(inode->reader);
-	if (fd < 0)
-		return OPEN_CACHED;
-	inode->backing_id = passthrough_open(fs, fd);
-	return inode->backing_id > 0 ? OPEN_PASSING : OPEN_CACHED;
+	last = inode_put(files, inode);
 }
 
-static void add_open(struct fs *fs, bool complete, struct open_inode *inode,
-		     struct open_answer *answer)
+/* How a complete upload is opened, given the opens that there are. */
+static int way_of_complete(struct fs *fs, struct open_inode *inode, enum open_way *way)
+{
+	int fd, r;
+
+	*way = OPEN_PASSING;
+	if (inode->counts[OPEN_PASSING] > 0)
+		return 0;
+	*way = OPEN_CACHED;
+	if (inode->counts[OPEN_CACHED] > 0 || inode->unused_direct > 0)
+		return 0;
+	r = upload_reader_whole_fd(inode->reader, &fd);
+	if (r || fd < 0)
+		return r;
+	inode->backing_id = passthrough_open(fs, fd);
+	if (inode->backing_id > 0)
+		*way = OPEN_PASSING;
+	return 0;
+}
+
+/* The kernel has the blob open itself: no descriptor is needed for that. */
+static void rest_if_passing(struct open_inode *inode)
+{
+	if (inode->counts[OPEN_PASSING] > 0 && inode->counts[OPEN_DIRECT] == 0)
+		upload_reader_rest(inode->reader);
+}
+
+static int add_open(struct fs *fs, bool complete, struct open_inode *inode,
+		    struct open_answer *answer)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&fs->files->mutex);
 	enum open_way way = OPEN_DIRECT;
+	int r = 0;
 
 	/* another thread may have seen it complete since */
 	if (complete || inode->counts[OPEN_PASSING] > 0)
-		way = way_of_complete(fs, inode);
+		r = way_of_complete(fs, inode, &way);
+	if (r)
+		return r;
 	answer->way = way;
 	answer->backing_id = inode->backing_id;
 	/* Pages that a private mapping of a growing file left may lack its end. */
@@ -199,6 +221,8 @@ static void add_open(struct fs *fs, bool complete, struct open_inode *inode,
 	inode->counts[way]++;
 	if (way == OPEN_DIRECT)
 		inode->unused_direct++;
+	rest_if_passing(inode);
+	return 0;
 }
 
 static int find_inode(struct fs *fs, uint64_t num, const struct file *file,
@@ -224,8 +248,13 @@ int open_files_open(struct fs *fs, uint64_t num, const struct file *file,
 	if (r)
 		return r;
 	upload_reader_size(inode->reader, &complete);
-	answer->open = STEAL(made);
-	add_open(fs, complete, inode, answer);
+	answer->open = made;
+	r = add_open(fs, complete, inode, answer);
+	if (r) {
+		inode_leave(fs->files, inode);
+		return r;
+	}
+	made = NULL;
 	return 0;
 }
 
@@ -242,6 +271,7 @@ static struct open_inode *remove_open(struct fs *fs, struct open_file *open)
 		passthrough_close(fs, inode->backing_id);
 		inode->backing_id = 0;
 	}
+	rest_if_passing(inode);
 	return inode_put(fs->files, inode);
 }
 
@@ -276,14 +306,6 @@ void open_files_note(struct open_files *files, uint64_t num, const struct stat *
 
 	if (inode)
 		inode->stat = *stat;
-}
-
-static void inode_leave(struct open_files *files, struct open_inode *inode)
-{
-	SCOPED(inode_free) struct open_inode *last = NULL;
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&files->mutex);
-
-	last = inode_put(files, inode);
 }
 
 void open_files_finished(struct open_files *files, uint64_t num)

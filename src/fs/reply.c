@@ -12,6 +12,8 @@ static int errno_of_append(enum refusal refusal)
 
 int errno_of(int r)
 {
+	if (r == -EMFILE) /* those of the daemon: the program may open others */
+		return ENFILE;
 	if (r <= 0)
 		return -r;
 	switch ((enum refusal)r) { /* no default: -Wswitch names what is forgotten */

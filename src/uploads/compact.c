@@ -138,7 +138,7 @@ static int compact_one(struct uploads *uploads, uint64_t num, const atomic_bool 
 {
 	SCOPED(copying_end)
 	struct copying copying = {.uploads = uploads, .num = num, .stop = stop};
-	int r = content_load(uploads, num, &copying.content);
+	int r = content_load(uploads, num, &(struct content_user){0}, &copying.content);
 
 	if (r || !copying.content->complete || !copying.content->length ||
 	    !has_room(uploads, copying.content->length))

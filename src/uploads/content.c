@@ -56,22 +56,43 @@ int mark_broken(struct uploads *uploads, const struct file *file, const char *wh
 	return r ? r : REFUSED_GONE;
 }
 
-/* Opens the bytes of one part, which must be there. Refusals: NOT_FOUND, GONE (too
+/* What a content is made from. */
+struct loading {
+	struct uploads *uploads;
+	struct conn *conn;
+	const struct file *file;
+	const struct content_user *user;
+};
+
+/* The blob of part `i`, if the user has it open; or NULL. */
+static struct blob *held_blob(const struct content *held, size_t i, uint64_t num)
+{
+	if (!held || i >= held->count || held->parts[i].num != num ||
+	    !held->parts[i].blob)
+		return NULL;
+	return blob_ref(held->parts[i].blob);
+}
+
+/* Opens the bytes of part `i`, which must be there. Refusals: NOT_FOUND, GONE (too
  * short). */
-static int open_part(struct uploads *uploads, struct conn *conn,
-		     const struct segment *segment, struct content_part *part)
+static int open_part(const struct loading *loading, const struct segment *segment,
+		     size_t i, struct content_part *part)
 {
 	uint64_t there;
 	size_t size;
-	int r;
+	int r = 0;
 
+	part->num = segment->blob;
 	if (!part->length)
 		return 0;
 	if (segment->small) {
-		r = catalog_body(conn, segment->blob, &part->memory, &size);
+		r = catalog_body(loading->conn, segment->blob, &part->memory, &size);
 		there = r ? 0 : size;
 	} else {
-		r = blob_open(uploads->store, segment->blob, &part->blob);
+		part->blob = held_blob(loading->user->held, i, segment->blob);
+		if (!part->blob)
+			r = blob_open(loading->uploads->store, segment->blob,
+				      &part->blob);
 		if (!r)
 			r = blob_size(part->blob, &there);
 	}
@@ -85,9 +106,8 @@ static uint64_t segment_length(const struct segment *segment)
 	return segment->length_known ? segment->length : segment->reached;
 }
 
-static int open_parts(struct uploads *uploads, struct conn *conn,
-		      const struct segment *segments, size_t count,
-		      struct content *content)
+static int open_parts(const struct loading *loading, const struct segment *segments,
+		      size_t count, struct content *content)
 {
 	int r = 0;
 
@@ -98,9 +118,7 @@ static int open_parts(struct uploads *uploads, struct conn *conn,
 		part->length = segment_length(&segments[i]);
 		content->length += part->length;
 		content->count = i + 1;
-		r = open_part(uploads, conn, &segments[i], part);
-		if (!segments[i].length_known)
-			break; /* what follows is behind a gap */
+		r = open_part(loading, &segments[i], i, part);
 	}
 	return r;
 }
@@ -148,27 +166,57 @@ static int set_complete(struct content *content, const struct file *file)
 	return content->complete ? 0 : REFUSED_NOT_FOUND;
 }
 
-/* An unfinished final is for local programs, which ask for a newer content with each
- * read: that is neither counted nor shared. */
+/* What follows a part that is arriving is behind a gap. */
+static size_t without_gap(const struct segment *segments, size_t count)
+{
+	size_t reached = 0;
+
+	while (reached < count && segments[reached++].length_known)
+		;
+	return reached;
+}
+
+/* An unfinished one is asked for anew with each read. */
 static bool is_shared(const struct file *file)
 {
 	return file->kind == FILE_FINAL && file_is_complete(file);
 }
 
-static int open_content(struct uploads *uploads, struct conn *conn,
-			const struct file *file, struct content **content)
+/* A connection has one descriptor for reading; more than that is counted, and what a
+ * program may keep. */
+static size_t counted_parts(const struct loading *loading, size_t count)
 {
+	if (is_shared(loading->file))
+		return count;
+	return loading->user->local && !loading->file->small ? count : 0;
+}
+
+static int admit(const struct loading *loading, struct content *content, size_t count)
+{
+	size_t parts = counted_parts(loading, count);
+
+	if (!parts)
+		return 0;
+	return contents_admit(loading->uploads->contents, content, parts,
+			      loading->user);
+}
+
+static int open_content(const struct loading *loading, struct content **content)
+{
+	const struct file *file = loading->file;
 	SCOPED(scoped_free) struct segment *segments = NULL;
 	SCOPED(scoped_content_unref) struct content *made = NULL;
 	size_t count;
-	int r = segments_of(conn, file, &segments, &count);
+	int r = segments_of(loading->conn, file, &segments, &count);
 
+	if (r)
+		return r;
+	count = without_gap(segments, count);
+	r = content_new(count, &made);
 	if (!r)
-		r = content_new(count, &made);
-	if (!r && is_shared(file))
-		r = contents_admit(uploads->contents, made, count);
+		r = admit(loading, made, count);
 	if (!r)
-		r = open_parts(uploads, conn, segments, count, made);
+		r = open_parts(loading, segments, count, made);
 	if (!r)
 		r = set_complete(made, file);
 	if (!r)
@@ -176,25 +224,26 @@ static int open_content(struct uploads *uploads, struct conn *conn,
 	return r;
 }
 
-static int find_or_open(struct uploads *uploads, struct conn *conn,
-			const struct file *file, struct content **content)
+static int find_or_open(const struct loading *loading, struct content **content)
 {
+	uint64_t num = loading->file->num;
 	unsigned int moment;
 	int r;
 
-	*content = contents_find(uploads->contents, file->num, &moment);
+	*content = contents_find(loading->uploads->contents, num, &moment);
 	if (*content)
 		return 0;
-	r = open_content(uploads, conn, file, content);
+	r = open_content(loading, content);
 	if (!r)
-		contents_share(*content, file->num, moment);
+		contents_share(*content, num, moment);
 	return r;
 }
 
-static int load(struct uploads *uploads, uint64_t num, struct file *file,
-		struct content **content)
+static int load(struct uploads *uploads, uint64_t num, const struct content_user *user,
+		struct file *file, struct content **content)
 {
 	SCOPED(conn_release) struct conn *conn = catalog_reader(uploads->catalog);
+	struct loading loading = {uploads, conn, file, user};
 	int r = catalog_file(conn, num, file);
 
 	if (r)
@@ -203,8 +252,8 @@ static int load(struct uploads *uploads, uint64_t num, struct file *file,
 		return REFUSED_NOT_FOUND;
 	if (file->broken)
 		return REFUSED_GONE;
-	return is_shared(file) ? find_or_open(uploads, conn, file, content)
-			       : open_content(uploads, conn, file, content);
+	return is_shared(file) ? find_or_open(&loading, content)
+			       : open_content(&loading, content);
 }
 
 bool upload_is_gone(struct uploads *uploads, uint64_t num)
@@ -222,16 +271,17 @@ static bool is_damaged(struct uploads *uploads, const struct file *file, int r)
 	       !upload_is_gone(uploads, file->num);
 }
 
-int content_load(struct uploads *uploads, uint64_t num, struct content **content)
+int content_load(struct uploads *uploads, uint64_t num, const struct content_user *user,
+		 struct content **content)
 {
 	SCOPED(file_release) struct file file = {0};
-	int r = load(uploads, num, &file, content);
+	int r = load(uploads, num, user, &file, content);
 
 	/* a row was read, then its bytes were not there: it was terminated in between,
 	 * or a compaction has put them elsewhere... */
 	if (is_damaged(uploads, &file, r)) {
 		file_release(&file);
-		r = load(uploads, num, &file, content);
+		r = load(uploads, num, user, &file, content);
 	}
 	/* ...or it is damaged */
 	if (is_damaged(uploads, &file, r))

@@ -1,7 +1,12 @@
-/* Contents of many parts, each of which takes a descriptor or some memory: those who
- * read the same upload share one, and all together are bounded, so that slow readers do
- * not take from writers what they need. */
+/* The descriptors that readers hold: those of finals, whose parts take one or some
+ * memory each, and of all that programs of this machine have open, for as long as they
+ * like. All together they are bounded, so that readers do not take from writers and new
+ * connections what they need. Who reads the same final of many parts shares one
+ * content.
+ */
 #include "engine.h"
+
+#include "tusfs/log.h"
 
 #include <errno.h>
 
@@ -12,6 +17,8 @@ struct contents {
 	size_t max;	       /* parts */
 	pthread_mutex_t mutex; /* protects the rest */
 	size_t parts;
+	size_t outsize;		/* contents that alone have more than may be open */
+	bool told;		/* that there are too many */
 	unsigned int forgotten; /* how often */
 	struct content *first;	/* those that are shared */
 };
@@ -56,24 +63,59 @@ struct content *contents_find(struct contents *contents, uint64_t num,
 	return found ? content_ref(found) : NULL;
 }
 
-/* One is always admitted. */
-static bool admit(struct contents *contents, size_t parts)
+/* A quarter is left to downloads. */
+static size_t limit_for(const struct contents *contents,
+			const struct content_user *user)
+{
+	return user->local ? contents->max - contents->max / 4 : contents->max;
+}
+
+/* One that is too large for all is admitted as well, but only one. */
+static bool fits(const struct contents *contents, size_t parts,
+		 const struct content_user *user)
+{
+	size_t limit = limit_for(contents, user);
+	size_t held = user->held ? user->held->admitted : 0;
+
+	if (parts <= held)
+		return true;
+	if (parts > limit)
+		return contents->outsize == 0;
+	return contents->parts - held + parts <= limit;
+}
+
+/* Programs may try again and again: once is enough, until there is room again. */
+static void tell_once(struct contents *contents, size_t limit)
+{
+	if (!contents->told)
+		log_warning(
+			"readers have too many files open: no more than %zu "
+			"descriptors are for them",
+			limit);
+	contents->told = true;
+}
+
+static bool admit(struct contents *contents, struct content *content, size_t parts,
+		  const struct content_user *user)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&contents->mutex);
 
-	if (contents->parts && contents->parts + parts > contents->max)
+	if (!fits(contents, parts, user)) {
+		tell_once(contents, limit_for(contents, user));
 		return false;
+	}
 	contents->parts += parts;
+	content->outsize = parts > limit_for(contents, user);
+	contents->outsize += content->outsize;
+	content->home = contents;
+	content->admitted = parts;
 	return true;
 }
 
-int contents_admit(struct contents *contents, struct content *content, size_t parts)
+int contents_admit(struct contents *contents, struct content *content, size_t parts,
+		   const struct content_user *user)
 {
-	if (!admit(contents, parts))
-		return failure(-EMFILE, "open an upload of %zu parts", parts);
-	content->home = contents;
-	content->admitted = parts;
-	return 0;
+	return admit(contents, content, parts, user) ? 0 : -EMFILE;
 }
 
 void contents_share(struct content *content, uint64_t num, unsigned int moment)
@@ -122,7 +164,11 @@ bool contents_unref(struct content *content)
 	(void)lock;
 	if (atomic_fetch_sub(&content->users, 1) != 1)
 		return false;
-	take_out(contents, content);
+	if (content->num)
+		take_out(contents, content);
 	contents->parts -= content->admitted;
+	contents->outsize -= content->outsize;
+	if (contents->parts <= contents->max / 2)
+		contents->told = false;
 	return true;
 }

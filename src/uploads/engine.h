@@ -215,6 +215,7 @@ MUST_CHECK int final_reach(struct conn *conn, struct file *file);
 struct content_part {
 	uint64_t start;
 	uint64_t length;
+	uint64_t num;	   /* of the blob */
 	struct blob *blob; /* or */
 	uint8_t *memory;
 };
@@ -223,18 +224,26 @@ struct content {
 	atomic_uint users;
 	uint64_t length;
 	bool complete;
-	/* of one with many parts; see contents.c */
+	bool resting; /* complete, and closed: only the length is left */
+	/* of one that is counted; see contents.c */
 	struct contents *home;
 	size_t admitted;
+	bool outsize; /* it has more parts than may be open */
 	uint64_t num; /* 0: nobody shares it */
 	struct content *next;
 	size_t count;
 	struct content_part parts[];
 };
 
+/* Who asks for a content. */
+struct content_user {
+	bool local; /* a program of this machine, which may keep it open for long */
+	const struct content *held; /* what it has of the upload so far, or NULL */
+};
+
 /* Refusals: NOT_FOUND, GONE (its bytes are damaged, which is marked and logged). */
 MUST_CHECK int content_load(struct uploads *uploads, uint64_t num,
-			    struct content **content);
+			    const struct content_user *user, struct content **content);
 struct content *content_ref(struct content *content);
 struct content *content_unref(struct content *content);
 MUST_CHECK int content_read(const struct content *content, void *bytes, size_t size,
@@ -249,18 +258,21 @@ bool upload_is_gone(struct uploads *uploads, uint64_t num);
 MUST_CHECK int mark_broken(struct uploads *uploads, const struct file *file,
 			   const char *why);
 
-/* ---- contents.c: contents of many parts ---- */
+/* ---- contents.c: the descriptors that readers hold, and contents of many parts ----
+ */
 
-/* At most `max` parts may be open. Free it after the last content. */
+/* At most `max` parts may be open, of which local programs leave some to others. Free
+ * it after the last content. */
 MUST_CHECK int contents_new(size_t max, struct contents **contents);
 struct contents *contents_free(struct contents *contents);
 /* The content that others read; the caller drops the reference. NULL: there is none.
  * *moment is for contents_share(). */
 struct content *contents_find(struct contents *contents, uint64_t num,
 			      unsigned int *moment);
-/* Counts the parts that a new content is about to open: -EMFILE if that is too many. */
+/* Counts the parts that a new content is about to open, instead of what the user holds:
+ * -EMFILE if that is too many. */
 MUST_CHECK int contents_admit(struct contents *contents, struct content *content,
-			      size_t parts);
+			      size_t parts, const struct content_user *user);
 /* Lets others find the content of a complete upload, if it has many parts, until its
  * last reference goes or it is forgotten; not if one was forgotten since `moment`. */
 void contents_share(struct content *content, uint64_t num, unsigned int moment);

@@ -113,7 +113,8 @@ static int hash_one(struct hasher *hasher, uint64_t num, struct hashes *hashes)
 {
 	SCOPED(hashing_end) struct hashing hashing = {.hasher = hasher, .num = num};
 	struct hashed *hashed = &hashes->all[hashes->count];
-	int r = content_load(hasher->uploads, num, &hashing.content);
+	int r = content_load(hasher->uploads, num, &(struct content_user){0},
+			     &hashing.content);
 
 	if (!r)
 		r = digest_new(DIGEST_SHA256, &hashing.digest);

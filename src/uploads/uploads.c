@@ -13,7 +13,7 @@
 /* With so much more than is needed, the disk is asked again only after that time. */
 #define ROOM_PLENTY (UINT64_C(1024) * 1024 * 1024)
 #define ROOM_TIME   (CLOCK_SECOND / 100)
-/* How many parts of uploads that have many may be open at a time, at most. */
+/* How many files and parts may be open for readers at a time, at most. */
 #define PARTS_MAX 16384
 
 /* A new catalog is only for a store that never had one. Refusals: GONE. */
@@ -115,7 +115,8 @@ static uint64_t files_allowed(void)
 	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : limit.rlim_cur;
 }
 
-/* Half of them is for who reads uploads of many parts; small parts take memory. */
+/* Half of them is for who reads finals, or reads in the mount; small parts take memory.
+ */
 static size_t parts_allowed(void)
 {
 	uint64_t half = files_allowed() / 2;

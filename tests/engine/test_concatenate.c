@@ -208,9 +208,11 @@ static bool becomes_whole(uint64_t num)
 {
 	for (int i = 0; i < 3000; i++) {
 		SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
+		int fd;
 
 		ck_assert_int_eq(upload_reader_open(engine, num, &reader), 0);
-		if (upload_reader_whole_fd(reader) >= 0)
+		ck_assert_int_eq(upload_reader_whole_fd(reader, &fd), 0);
+		if (fd >= 0)
 			return true;
 		usleep(10000);
 	}

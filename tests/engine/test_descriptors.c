@@ -1,6 +1,8 @@
 /* Where many uploads run, an append to a blob has a descriptor only while it is used,
  * if nothing that it wrote is left unsynced in between. Two are many here; and time is
- * the test's, so that it says when an append is committed on its way. */
+ * the test's, so that it says when an append is committed on its way. And what readers
+ * have: half of the descriptors, of which three quarters are for programs of this
+ * machine. */
 #include "descriptors.h"
 #include "engine.h"
 #include "run.h"
@@ -10,6 +12,7 @@
 #include "tusfs/text.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,7 @@
 static _Atomic int64_t now;
 static rlim_t descriptors; /* that the process may have */
 static int open_error;	   /* what blob_open() fails with; 0: it does not */
+static struct upload_reader *overtaken; /* when it next opens a blob */
 static int syncs;
 static uint8_t *bytes; /* LONG of them */
 /* An append that is there all the time. */
@@ -57,8 +61,30 @@ int64_t __wrap_clock_monotonic(void)
 	return atomic_load(&now);
 }
 
+static void *ask_size(void *reader)
+{
+	bool complete;
+
+	upload_reader_size(reader, &complete);
+	return NULL;
+}
+
+/* Lets another thread be quicker. */
+static void overtake(void)
+{
+	struct upload_reader *reader = overtaken;
+	pthread_t thread;
+
+	overtaken = NULL;
+	if (!reader)
+		return;
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask_size, reader), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
 int __wrap_blob_open(struct store *store, uint64_t num, struct blob **blob)
 {
+	overtake();
 	return open_error ? open_error : __real_blob_open(store, num, blob);
 }
 
@@ -72,6 +98,7 @@ static void setup(void)
 {
 	atomic_store(&now, CLOCK_SECOND);
 	open_error = syncs = 0;
+	overtaken = NULL;
 	descriptors = 4; /* only who is alone keeps its blob open */
 	engine_setup();
 	bytes = engine_noise(LONG, 1);
@@ -377,6 +404,171 @@ START_TEST(a_closed_blob_is_read_for_the_promised_checksum)
 }
 END_TEST
 
+/* So many complete uploads that each have a blob. */
+static void make_files(struct file *files, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		files[i] = engine_upload(FILE_PLAIN, "f", bytes, LONG);
+}
+
+static void release_files(struct file *files, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		file_release(&files[i]);
+}
+
+START_TEST(local_readers_leave_descriptors_to_others)
+{
+	struct upload_reader *readers[3], *other;
+	struct file files[4], small;
+
+	descriptors = 8;
+	reopen();
+	make_files(files, 4);
+	small = engine_upload(FILE_PLAIN, "small", "text", 4);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_eq(
+			upload_reader_open_local(engine, files[i].num, &readers[i]), 0);
+	ck_assert_int_eq(upload_reader_open_local(engine, files[3].num, &other),
+			 -EMFILE);
+	ck_assert_int_eq(upload_reader_open(engine, files[3].num, &other), 0);
+	upload_reader_close(other);
+	ck_assert_int_eq(upload_reader_open_local(engine, small.num, &other), 0);
+	upload_reader_close(other);
+	upload_reader_close(readers[0]);
+	ck_assert_int_eq(upload_reader_open_local(engine, files[3].num, &readers[0]),
+			 0);
+	for (size_t i = 0; i < 3; i++)
+		upload_reader_close(readers[i]);
+	file_release(&small);
+	release_files(files, 4);
+}
+END_TEST
+
+static void expect_read(struct upload_reader *reader, uint64_t offset, uint64_t size)
+{
+	SCOPED(scoped_free) uint8_t *found = malloc(size);
+	size_t got;
+
+	ck_assert_int_eq(upload_reader_read(reader, found, size, offset, &got), 0);
+	ck_assert_uint_eq(got, size);
+	ck_assert(memcmp(found, bytes + offset, size) == 0);
+}
+
+START_TEST(a_reader_that_rests_has_no_descriptor_until_it_reads)
+{
+	struct upload_reader *readers[4];
+	struct file files[4];
+	bool complete;
+	uint8_t byte;
+	size_t got;
+
+	descriptors = 8;
+	reopen();
+	make_files(files, 4);
+	for (size_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(
+			upload_reader_open_local(engine, files[i].num, &readers[i]), 0);
+		upload_reader_rest(readers[i]);
+	}
+	ck_assert_int_eq(blobs_open(), 0);
+	ck_assert_uint_eq(upload_reader_size(readers[0], &complete), LONG);
+	ck_assert(complete);
+	ck_assert_int_eq(blobs_open(), 0);
+	expect_read(readers[0], 0, LONG);
+	ck_assert_int_eq(blobs_open(), 1);
+	ck_assert_int_eq(uploads_terminate(engine, files[0].id), 0);
+	ck_assert_int_eq(uploads_terminate(engine, files[1].id), 0);
+	expect_read(readers[0], 1, LONG - 1);
+	ck_assert_int_eq(upload_reader_read(readers[1], &byte, 1, 0, &got),
+			 REFUSED_NOT_FOUND);
+	ck_assert_uint_eq(upload_reader_size(readers[1], &complete), LONG);
+	for (size_t i = 0; i < 4; i++)
+		upload_reader_close(readers[i]);
+	release_files(files, 4);
+}
+END_TEST
+
+/* A final of two parts, of which the first has come. */
+static struct file concatenate_two(struct file *second)
+{
+	struct file one = engine_upload(FILE_PARTIAL, NULL, bytes, LONG / 2), final;
+
+	*second = engine_create(FILE_PARTIAL, NULL, LONG / 2);
+	final = engine_concatenate("f", (struct upload_id[]){one.id, second->id}, 2);
+	file_release(&one);
+	return final;
+}
+
+START_TEST(a_growing_final_does_not_end_for_want_of_a_descriptor)
+{
+	struct file second, final = concatenate_two(&second);
+	struct upload_reader *reader;
+	uint8_t byte;
+	size_t got;
+
+	ck_assert_int_eq(upload_reader_open(engine, final.num, &reader), 0);
+	engine_append(second.id, 0, bytes + LONG / 2, LONG / 4);
+	open_error = -EMFILE;
+	expect_read(reader, 0, LONG / 2);
+	ck_assert_int_eq(upload_reader_read(reader, &byte, 1, LONG / 2, &got), -EMFILE);
+	open_error = 0;
+	expect_read(reader, 0, LONG / 2 + LONG / 4);
+	engine_append(second.id, LONG / 4, bytes + LONG / 2 + LONG / 4, LONG / 4);
+	open_error = -EMFILE; /* both are open already */
+	expect_read(reader, 0, LONG);
+	open_error = 0;
+	upload_reader_close(reader);
+	file_release(&second);
+	file_release(&final);
+}
+END_TEST
+
+/* Who has a file open reads on in it, however many others are opened. */
+START_TEST(a_local_reader_of_a_growing_upload_needs_no_further_descriptor)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG), files[2];
+	struct upload_reader *readers[2], *reader, *refused;
+
+	descriptors = 8;
+	reopen();
+	make_files(files, 2);
+	engine_append(file.id, 0, bytes, 1000);
+	ck_assert_int_eq(upload_reader_open_local(engine, file.num, &reader), 0);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(
+			upload_reader_open_local(engine, files[i].num, &readers[i]), 0);
+	ck_assert_int_eq(upload_reader_open_local(engine, file.num, &refused), -EMFILE);
+	engine_append(file.id, 1000, bytes + 1000, 1000);
+	expect_read(reader, 0, 2000);
+	engine_append(file.id, 2000, bytes + 2000, LONG - 2000);
+	expect_read(reader, 0, LONG);
+	upload_reader_close(reader);
+	for (size_t i = 0; i < 2; i++)
+		upload_reader_close(readers[i]);
+	ck_assert_int_eq(blobs_open(), 0);
+	file_release(&file);
+	release_files(files, 2);
+}
+END_TEST
+
+START_TEST(a_descriptor_that_is_lent_stays_open_though_another_thread_was_quicker)
+{
+	struct file file = engine_create(FILE_PLAIN, "x", LONG);
+	struct upload_reader *reader;
+	int fd;
+
+	ck_assert_int_eq(upload_reader_open(engine, file.num, &reader), 0);
+	engine_append(file.id, 0, bytes, LONG);
+	overtaken = reader;
+	ck_assert_int_eq(upload_reader_whole_fd(reader, &fd), 0);
+	ck_assert_ptr_null(overtaken);
+	ck_assert(descriptor_is_blob(fd));
+	upload_reader_close(reader);
+	file_release(&file);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
@@ -392,6 +584,11 @@ int main(void)
 		a_blob_that_is_gone_in_between_breaks_its_upload,
 		what_was_let_go_of_is_read_again_for_a_late_checksum,
 		a_closed_blob_is_read_for_the_promised_checksum,
+		local_readers_leave_descriptors_to_others,
+		a_reader_that_rests_has_no_descriptor_until_it_reads,
+		a_growing_final_does_not_end_for_want_of_a_descriptor,
+		a_local_reader_of_a_growing_upload_needs_no_further_descriptor,
+		a_descriptor_that_is_lent_stays_open_though_another_thread_was_quicker,
 	};
 
 	return RUN_TESTS(tests, setup, teardown);

@@ -351,9 +351,11 @@ START_TEST(a_complete_large_upload_is_one_descriptor_of_just_its_size)
 	SCOPED(scoped_upload_reader_close) struct upload_reader *reader = NULL;
 	struct file file = engine_upload(FILE_PLAIN, "whole", bytes, 100000);
 	struct upload_extent extent;
+	int fd;
 
 	ck_assert_int_eq(upload_reader_open(engine, file.num, &reader), 0);
-	ck_assert_int_ge(upload_reader_whole_fd(reader), 0);
+	ck_assert_int_eq(upload_reader_whole_fd(reader, &fd), 0);
+	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(upload_reader_extent(reader, 10, &extent), 0);
 	ck_assert_uint_eq(extent.length, 99990);
 	ck_assert_uint_eq(extent.fd_offset, 10);

@@ -2,6 +2,8 @@
 #include "fuse_client.h"
 #include "run.h"
 
+#include "tusfs/store.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -164,6 +166,32 @@ START_TEST(a_final_is_read_across_its_parts)
 }
 END_TEST
 
+static int open_error; /* what blob_open() fails with; 0: it does not */
+
+int __real_blob_open(struct store *store, uint64_t num, struct blob **blob);
+int __wrap_blob_open(struct store *store, uint64_t num, struct blob **blob);
+
+int __wrap_blob_open(struct store *store, uint64_t num, struct blob **blob)
+{
+	return open_error ? open_error : __real_blob_open(store, num, blob);
+}
+
+/* EMFILE would be about the program that opens it. */
+START_TEST(that_the_daemon_has_too_many_files_open_is_told_as_such)
+{
+	SCOPED(scoped_free) uint8_t *bytes = engine_noise(100000, 1);
+	SCOPED(file_release)
+	struct file file = engine_upload(FILE_PLAIN, "a", bytes, 100000);
+	struct fuse_open_out open;
+
+	open_error = -EMFILE;
+	ck_assert_int_eq(fuse_open(file.num, O_RDONLY, &open), ENFILE);
+	open_error = 0;
+	ck_assert_int_eq(fuse_open(file.num, O_RDONLY, &open), 0);
+	fuse_close(file.num, open.fh);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
@@ -176,6 +204,7 @@ int main(void)
 		a_removed_file_is_as_long_as_what_was_read_of_it,
 		a_file_that_finished_while_open_and_unread_outlives_its_name,
 		a_final_is_read_across_its_parts,
+		that_the_daemon_has_too_many_files_open_is_told_as_such,
 	};
 
 	return RUN_TESTS(tests, fuse_client_setup, fuse_client_teardown);
