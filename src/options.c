@@ -128,6 +128,10 @@ static bool take_mount_option(struct parse *parse, char *text)
 	setting = settings_find(text, PLACE_MOUNT);
 	if (!setting && (text[0] == '\0' || settings_ignored(text)))
 		return true;
+	if (!setting && strcmp(text, "ro") == 0)
+		return wrong(parse,
+			     "-o ro would keep tusfs itself from moving finished "
+			     "uploads in the mount; see tusfs(8)");
 	if (!setting)
 		return wrong(parse, "unknown mount option '%s'", text);
 	if (setting->argument && !value)

@@ -177,7 +177,10 @@ START_TEST(wrong_usage_is_told_in_one_line)
 	assert_wrong("/s /m -o", "-o needs a value");
 	assert_wrong("/s /m -o uid", "-o uid needs a value");
 	assert_wrong("/s /m -o frob=1", "unknown mount option 'frob'");
-	assert_wrong("/s /m -o ro", "unknown mount option 'ro'");
+	assert_wrong(
+		"/s /m -o ro",
+		"-o ro would keep tusfs itself from moving finished uploads in the "
+		"mount; see tusfs(8)");
 	assert_wrong("--uid 3 /s /m", "unknown option '--uid'");
 	assert_wrong("--config /nowhere/at/all /s /m",
 		     "cannot open /nowhere/at/all: No such file or directory");

@@ -119,6 +119,21 @@ if command -v setpriv >/dev/null; then
 fi
 stop
 
+step "who shall only read gets a bind mount"
+view=$dir/view
+mkdir "$view"
+start --sync never
+mount -o bind,ro "$mnt" "$view"
+printf abc >"$dir/abc"
+patched=$(patch "$(create 3 seen)" 0 "$dir/abc")
+seen=$(cat "$view/complete/seen") || true
+rm -f "$view/complete/seen" 2>"$dir/refused" || true
+umount "$view"
+same "$patched $seen" "204 abc" "an upload in a bind mount"
+grep -q "Read-only file system" "$dir/refused" || fail "rm was not refused: $(cat "$dir/refused")"
+rm "$mnt/complete/seen"
+stop
+
 step "noexec is for the mount too, and a slash behind the mountpoint does no harm"
 mnt=$mnt/
 start --sync never -o noexec
