@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct notifier;
 struct open_files;
 struct publisher;
 struct warden;
@@ -29,6 +30,7 @@ struct fs {
 	dev_t device;		     /* of the mount */
 	struct publisher *publisher; /* NULL: none */
 	struct warden *warden;	     /* NULL: there is no mount */
+	struct notifier *notifier;
 	struct watcher *watcher;
 	struct open_files *files;
 	/* each thread-safe by itself */

@@ -1,37 +1,39 @@
 #include "notify.h"
 
-#include "node.h"
+#include "notifier.h"
+#include "publisher.h"
 
-#include <errno.h>
-#include <string.h>
+#include <linux/fuse.h>
+#include <unistd.h>
 
-/* All results are as good as done: ENOENT says that the kernel had nothing, others that
- * the session has ended. */
-void notify_entry(struct fs *fs, fuse_ino_t parent, const char *name)
+/* The kernel's interface, newer than Debian 12's <linux/fuse.h>. */
+#define NOTIFY_INC_EPOCH 8
+
+void notify_entry(struct fs *fs, fuse_ino_t parent, const char *name,
+		  const struct timespec *until)
 {
-	fuse_lowlevel_notify_inval_entry(fs->session, parent, name, strlen(name));
-}
-
-void notify_attributes(struct fs *fs, fuse_ino_t ino)
-{
-	fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
-}
-
-void notify_listing(struct fs *fs, fuse_ino_t ino)
-{
-	fuse_lowlevel_notify_inval_inode(fs->session, ino, 0, 0);
-}
-
-/* An inode that the kernel has takes no attributes older than the notification. One
- * that it has not may just be coming with a lookup that read the old ones: to notify of
- * its name waits for the end of that lookup, and makes the next one ask. */
-void notify_folder(struct fs *fs, uint64_t num)
-{
-	SCOPED(file_release) struct file folder = {0};
-
-	if (fuse_lowlevel_notify_inval_inode(fs->session, num, -1, 0) != -ENOENT ||
-	    num < FILE_NUM_FIRST || uploads_stat(fs->uploads, num, &folder))
+	/* the publisher may be held up by the same folder */
+	if (publisher_stuck(fs->publisher) && notify_names(fs))
 		return;
-	notify_entry(fs, node_folder_ino(PLACE_COMPLETE, folder.parent),
-		     folder.name.text);
+	if (notifier_run(fs->notifier, parent, name, until))
+		notify_names(fs);
+}
+
+bool notify_names(struct fs *fs)
+{
+	struct fuse_out_header message = {.len = sizeof(message),
+					  .error = NOTIFY_INC_EPOCH};
+
+	return write(fuse_session_fd(fs->session), &message, sizeof(message)) ==
+	       (ssize_t)sizeof(message);
+}
+
+int notify_attributes(struct fs *fs, fuse_ino_t ino)
+{
+	return fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
+}
+
+void notify_listing(struct fs *fs, fuse_ino_t ino, const struct timespec *until)
+{
+	notifier_run(fs->notifier, ino, NULL, until);
 }

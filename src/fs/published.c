@@ -6,6 +6,53 @@
 
 #include <string.h>
 
+/* Whether the publisher is asked to do `what` with this name. Refusals: NOT_FOUND: it
+ * has come to another folder, since one was renamed; PERMISSION. */
+static int claim(struct fs *fs, enum publish_what what, fuse_ino_t parent,
+		 const char *name, struct publish_subject *subject)
+{
+	if (!publisher_at(fs->publisher, subject) || subject->what != what)
+		return REFUSED_PERMISSION;
+	if (subject->parent != parent || strcmp(subject->name.text, name) != 0)
+		return REFUSED_NOT_FOUND;
+	return 0;
+}
+
+static bool is_made(const struct publish_subject *subject, fuse_ino_t parent,
+		    const char *name)
+{
+	return (subject->what == PUBLISH_CREATE || subject->what == PUBLISH_FOLDER) &&
+	       subject->parent == parent && strcmp(subject->name.text, name) == 0;
+}
+
+/* Whether it is the name that a file moves from, or that it moves to. */
+static bool is_moved(const struct publish_subject *subject, struct node folder,
+		     const char *name)
+{
+	return subject->what == PUBLISH_MOVE &&
+	       node_of(subject->parent).num == folder.num &&
+	       (folder.place == PLACE_INCOMING || folder.place == PLACE_COMPLETE) &&
+	       strcmp(subject->name.text, name) == 0;
+}
+
+/* What moves late is seen by all where it is to be, and by the publisher still where it
+ * was. */
+static int look_for_moved(struct fs *fs, struct node folder,
+			  const struct publish_subject *subject,
+			  struct fuse_entry_param *entry)
+{
+	SCOPED(file_release) struct file file = {0};
+	int r = uploads_stat(fs->uploads, subject->num, &file);
+
+	if (r)
+		return r;
+	if (folder.place == PLACE_COMPLETE || file.parent != folder.num ||
+	    strcmp(file.name.text, subject->name.text) != 0)
+		return REFUSED_NOT_FOUND;
+	*entry = subject->entry;
+	return 0;
+}
+
 /* A folder of incoming/ in which nothing arrives any more. */
 static int look_for_folder(struct fs *fs, struct node folder, const char *name,
 			   struct fuse_entry_param *entry)
@@ -26,15 +73,17 @@ int published_lookup(struct fs *fs, fuse_ino_t parent, const char *name,
 	struct publish_subject subject = {.what = PUBLISH_NOTHING};
 	int r;
 
-	if (publisher_claims(fs->publisher, parent, name, &subject) &&
-	    (subject.what == PUBLISH_CREATE || subject.what == PUBLISH_FOLDER))
+	if (publisher_at(fs->publisher, &subject) && is_made(&subject, parent, name))
 		return REFUSED_NOT_FOUND;
 	r = look_in_folder(fs, folder, name, entry);
 	if (!r && entry->ino == 0)
 		r = REFUSED_NOT_FOUND;
+	if (is_moved(&subject, folder, name) &&
+	    (r == REFUSED_NOT_FOUND || (!r && entry->ino == subject.num)))
+		return look_for_moved(fs, folder, &subject, entry);
 	if (r != REFUSED_NOT_FOUND)
 		return r;
-	if (subject.what == PUBLISH_REMOVE) {
+	if (!claim(fs, PUBLISH_REMOVE, parent, name, &subject)) {
 		*entry = subject.entry;
 		return 0;
 	}
@@ -42,14 +91,14 @@ int published_lookup(struct fs *fs, fuse_ino_t parent, const char *name,
 					      : r;
 }
 
-int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
-		     struct fuse_entry_param *entry)
+static int create(struct fs *fs, enum publish_what what, fuse_ino_t parent,
+		  const char *name, struct fuse_entry_param *entry)
 {
 	struct publish_subject subject;
+	int r = claim(fs, what, parent, name, &subject);
 
-	if (!publisher_claims(fs->publisher, parent, name, &subject) ||
-	    (subject.what != PUBLISH_CREATE && subject.what != PUBLISH_FOLDER))
-		return REFUSED_PERMISSION;
+	if (r)
+		return r;
 	*entry = subject.entry;
 	/* an rmdir may have been answered since the job was made */
 	if (subject.what == PUBLISH_FOLDER)
@@ -64,6 +113,15 @@ static bool is_place_of(const struct file *file, fuse_ino_t folder, const char *
 	       strcmp(name, file->name.text) == 0;
 }
 
+int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
+		     struct fuse_entry_param *entry)
+{
+	enum place place = node_of(parent).place;
+
+	return create(fs, place == PLACE_COMPLETE ? PUBLISH_FOLDER : PUBLISH_CREATE,
+		      parent, name, entry);
+}
+
 /* Folders may have changed names since the kernel looked for the source: then the
  * target's path leads to another one. */
 int published_rename(struct fs *fs, fuse_ino_t parent, const char *name,
@@ -71,11 +129,10 @@ int published_rename(struct fs *fs, fuse_ino_t parent, const char *name,
 {
 	SCOPED(file_release) struct file file = {0};
 	struct publish_subject subject;
-	int r;
+	int r = claim(fs, PUBLISH_MOVE, parent, name, &subject);
 
-	if (!publisher_claims(fs->publisher, parent, name, &subject) ||
-	    subject.what != PUBLISH_MOVE)
-		return REFUSED_PERMISSION;
+	if (r)
+		return r;
 	r = uploads_stat(fs->uploads, subject.num, &file);
 	if (r)
 		return r;
@@ -90,13 +147,12 @@ int published_unlink(struct fs *fs, fuse_ino_t parent, const char *name)
 {
 	struct publish_subject subject;
 	struct fuse_entry_param entry;
-	int r;
+	int r = claim(fs, PUBLISH_REMOVE, parent, name, &subject);
 
-	if (!publisher_claims(fs->publisher, parent, name, &subject) ||
-	    subject.what != PUBLISH_REMOVE)
-		return REFUSED_PERMISSION;
+	if (r)
+		return r;
 	r = look_in_folder(fs, node_of(parent), name, &entry);
 	if (!r && entry.ino != 0)
-		return REFUSED_NOT_FOUND;
+		return REFUSED_EXISTS;
 	return r == REFUSED_NOT_FOUND ? 0 : r;
 }

@@ -2,68 +2,65 @@
 
 #include "publisher_child.h"
 
+#include "tusfs/clock.h"
 #include "tusfs/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Requests that are sent before the first is answered: they must fit into the socket's
  * buffer, and then keep the child from waiting for us. */
 #define WINDOW 8
-
-struct queue {
-	struct publish_job *first;
-	struct publish_job **end;
-};
+/* How often a call is tried whose way was lost, and the pause before each. */
+#define TRIES		  30
+#define PAUSE_NS	  1000000
+#define STOP_PATIENCE	  CLOCK_SECOND
+#define DEATH_PATIENCE_MS 500
 
 struct publisher {
 	int fd;
 	struct publisher_shared *shared;
-	pid_t child;	/* to be reaped */
-	atomic_int pid; /* recognised in requests; 0 once it is gone */
+	pid_t child; /* recognised in requests; reaped at the end */
+	struct publisher_calls calls;
 	pthread_t thread;
 	bool started;
-	pthread_mutex_t mutex; /* protects all below */
-	pthread_cond_t wanted; /* there is work, or stopping */
-	struct queue waiting;
-	struct queue sent;
-	unsigned int sent_count;
-	uint64_t last_number;
-	bool gone;
-	bool stopping;
+	uint64_t last_number; /* the thread's own */
+	struct errands errands;
 };
 
-static void queue_init(struct queue *queue)
+static void job_free(struct errand *errand)
 {
-	queue->first = NULL;
-	queue->end = &queue->first;
+	struct publish_job *job = (struct publish_job *)errand;
+
+	free(job->path);
+	free(job->new_path);
+	free(job);
 }
 
-static void queue_add(struct queue *queue, struct publish_job *job)
+static void finished_late(void *arg, const struct errand *errand)
 {
-	job->next = NULL;
-	*queue->end = job;
-	queue->end = &job->next;
+	const struct publisher *publisher = arg;
+
+	publisher->calls.late(publisher->calls.arg, (const struct publish_job *)errand);
 }
 
-static struct publish_job *queue_take(struct queue *queue)
-{
-	struct publish_job *job = queue->first;
-
-	if (!job)
-		return NULL;
-	queue->first = job->next;
-	if (!queue->first)
-		queue->end = &queue->first;
-	return job;
-}
+static const struct errands_kind kind = {
+	.begins =
+		"some program holds a folder of the mount: "
+		"inotify is told late of what changes",
+	.ends = "the folder is free again, and inotify has been told",
+	.late = finished_late,
+	.free = job_free,
+};
 
 static int fork_child(struct publisher *publisher, const char *mountpoint)
 {
@@ -81,7 +78,6 @@ static int fork_child(struct publisher *publisher, const char *mountpoint)
 		return failure(-errno, "fork the publisher");
 	}
 	publisher->fd = fds[0];
-	atomic_store(&publisher->pid, publisher->child);
 	return 0;
 }
 
@@ -109,10 +105,7 @@ int publisher_fork(const char *mountpoint, struct publisher **publisher)
 		release(made);
 		return r;
 	}
-	pthread_mutex_init(&made->mutex, NULL);
-	pthread_cond_init(&made->wanted, NULL);
-	queue_init(&made->waiting);
-	queue_init(&made->sent);
+	errands_init(&made->errands, &kind, made);
 	*publisher = made;
 	return 0;
 }
@@ -122,91 +115,121 @@ void publisher_mounted(struct publisher *publisher, dev_t device)
 	atomic_store(&publisher->shared->mounted, device);
 }
 
-static void finish(struct publish_job *job, int result)
+static bool make_paths(struct publisher *publisher, struct publish_job *job, bool again)
 {
-	job->result = result;
-	job->done = true;
-	pthread_cond_signal(&job->finished);
+	free(job->path);
+	free(job->new_path);
+	job->path = job->new_path = NULL;
+	return publisher->calls.paths(publisher->calls.arg, job, again);
 }
 
-/* The mutex is held, and free while the message is sent: the child may be waiting for a
- * worker that wants to know what it is at. */
+/* The mutex is held, and free while the job is made ready and sent: the child may be
+ * waiting for a worker that wants to know what it is at. */
 static bool send_next(struct publisher *publisher)
 {
-	struct publish_job *job = queue_take(&publisher->waiting);
-	bool sent;
+	struct errands *errands = &publisher->errands;
+	struct publish_job *job = (struct publish_job *)errands->waiting.first;
+	bool again = job->tries > 0 || errands->late_count > 0;
+	bool has_path, sent;
 
-	queue_add(&publisher->sent, job);
-	publisher->sent_count++;
-	pthread_mutex_unlock(&publisher->mutex);
+	pthread_mutex_unlock(&errands->mutex);
+	has_path = make_paths(publisher, job, again);
+	pthread_mutex_lock(&errands->mutex);
+	if (!has_path) {
+		errands_drop(errands, -ENOENT);
+		return true;
+	}
+	job->number = ++publisher->last_number;
+	errands_take(errands);
+	pthread_mutex_unlock(&errands->mutex);
 	sent = publisher_child_ask(publisher->fd, job);
-	pthread_mutex_lock(&publisher->mutex);
+	pthread_mutex_lock(&errands->mutex);
 	return sent;
+}
+
+/* A folder on the way may be renamed while the call is under way to it; and for a
+ * moment after such a rename was answered, the kernel still has the names from before.
+ */
+static bool is_lost(const struct publish_job *job, int result)
+{
+	return (result == -ENOENT || result == -ESTALE) && job->tries < TRIES;
+}
+
+static void try_again(struct errands *errands)
+{
+	static const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+	errands_again(errands);
+	pthread_mutex_unlock(&errands->mutex);
+	nanosleep(&pause, NULL);
+	pthread_mutex_lock(&errands->mutex);
 }
 
 static bool receive_one(struct publisher *publisher)
 {
+	struct errands *errands = &publisher->errands;
+	struct publish_job *job = (struct publish_job *)errands->taken.first;
 	int result;
 	ssize_t got;
 
-	pthread_mutex_unlock(&publisher->mutex);
+	pthread_mutex_unlock(&errands->mutex);
 	do
 		got = recv(publisher->fd, &result, sizeof(result), 0);
 	while (got < 0 && errno == EINTR);
-	pthread_mutex_lock(&publisher->mutex);
+	pthread_mutex_lock(&errands->mutex);
 	if (got != sizeof(result))
 		return false;
-	publisher->sent_count--;
-	finish(queue_take(&publisher->sent), result);
+	job->tries++;
+	if (is_lost(job, result))
+		try_again(errands);
+	else
+		errands_finish(errands, result);
 	return true;
+}
+
+/* Those that are late may build on one another, so that each is ended before the next
+ * is sent. */
+static bool has_window(const struct errands *errands)
+{
+	return errands->taken_count < (errands->late_count > 0 ? 1 : WINDOW);
 }
 
 static bool take_step(struct publisher *publisher)
 {
-	while (publisher->waiting.first && publisher->sent_count < WINDOW)
+	struct errands *errands = &publisher->errands;
+
+	while (errands->waiting.first && has_window(errands))
 		if (!send_next(publisher))
 			return false;
-	return receive_one(publisher);
-}
-
-/* The child has died. It stays a zombie until publisher_free(), so that its pid is
- * nobody else's as long as requests of its own may still be under way. */
-static void give_up(struct publisher *publisher)
-{
-	struct publish_job *job;
-
-	publisher->gone = true;
-	atomic_store(&publisher->pid, 0);
-	log_warning("the publisher has died: no more inotify events for uploads");
-	while ((job = queue_take(&publisher->sent)))
-		finish(job, -EPIPE);
-	while ((job = queue_take(&publisher->waiting)))
-		finish(job, -EPIPE);
-	publisher->sent_count = 0;
+	return !errands->taken.first || receive_one(publisher);
 }
 
 static void *publisher_main(void *arg)
 {
 	struct publisher *publisher = arg;
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&publisher->mutex);
+	struct errands *errands = &publisher->errands;
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&errands->mutex);
 
-	for (;;) {
-		while (!publisher->waiting.first && !publisher->sent.first &&
-		       !publisher->stopping)
-			pthread_cond_wait(&publisher->wanted, &publisher->mutex);
-		if (!publisher->waiting.first && !publisher->sent.first)
-			return NULL;
+	while (errands_wait(errands))
 		if (!take_step(publisher)) {
-			give_up(publisher);
+			bool stopping = errands->closed;
+
+			if (!stopping)
+				log_warning(
+					"the publisher has died: no more inotify "
+					"events for uploads");
+			errands_abandon(errands, stopping ? -ECANCELED : -EPIPE);
 			return NULL;
 		}
-	}
+	return NULL;
 }
 
-int publisher_start(struct publisher *publisher)
+int publisher_start(struct publisher *publisher, const struct publisher_calls *calls)
 {
-	int r = pthread_create(&publisher->thread, NULL, publisher_main, publisher);
+	int r;
 
+	publisher->calls = *calls;
+	r = pthread_create(&publisher->thread, NULL, publisher_main, publisher);
 	if (r)
 		return failure(-r, "start the publisher's thread");
 	publisher->started = true;
@@ -215,15 +238,33 @@ int publisher_start(struct publisher *publisher)
 
 void publisher_stop(struct publisher *publisher)
 {
+	struct timespec until = clock_deadline(STOP_PATIENCE);
+
 	if (!publisher)
 		return;
-	pthread_mutex_lock(&publisher->mutex);
-	publisher->stopping = true;
-	pthread_cond_signal(&publisher->wanted);
-	pthread_mutex_unlock(&publisher->mutex);
+	if (!errands_close(&publisher->errands, &until)) {
+		log_warning(
+			"some program still holds a folder of the mount: inotify is "
+			"not told of the last changes");
+		kill(publisher->child, SIGKILL);
+		shutdown(publisher->fd, SHUT_RDWR); /* the child may be beyond death */
+	}
 	if (publisher->started)
 		pthread_join(publisher->thread, NULL);
 	publisher->started = false;
+}
+
+/* What it waits for in the kernel was freed with the connection, unless some program
+ * holds a folder for another reason. */
+static void reap(pid_t child)
+{
+	SCOPED(scoped_close) int pidfd = pidfd_open(child, 0);
+	struct pollfd end = {.fd = pidfd, .events = POLLIN};
+
+	kill(child, SIGKILL);
+	if (pidfd < 0 || poll(&end, 1, DEATH_PATIENCE_MS) == 1)
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
 }
 
 struct publisher *publisher_free(struct publisher *publisher)
@@ -231,65 +272,46 @@ struct publisher *publisher_free(struct publisher *publisher)
 	if (!publisher)
 		return NULL;
 	close(publisher->fd);
-	kill(publisher->child, SIGKILL);
-	while (waitpid(publisher->child, NULL, 0) < 0 && errno == EINTR)
-		;
-	pthread_cond_destroy(&publisher->wanted);
-	pthread_mutex_destroy(&publisher->mutex);
+	reap(publisher->child);
+	errands_deinit(&publisher->errands);
 	release(publisher);
 	return NULL;
 }
 
-static void submit(struct publisher *publisher, struct publish_job *job)
+int publisher_run(struct publisher *publisher, struct publish_job *job,
+		  const struct timespec *until)
 {
-	job->done = false;
-	pthread_cond_init(&job->finished, NULL);
-	if (publisher->gone || publisher->stopping) {
-		finish(job, -EPIPE);
-		return;
-	}
-	job->number = ++publisher->last_number;
-	queue_add(&publisher->waiting, job);
-	pthread_cond_signal(&publisher->wanted);
+	if (!job)
+		return -ENOMEM;
+	if (publisher)
+		return errands_run(&publisher->errands, &job->errand, until);
+	job_free(&job->errand);
+	return -EPIPE;
 }
 
-static void await(struct publisher *publisher, struct publish_job *job)
+bool publisher_stuck(struct publisher *publisher)
 {
-	while (!job->done)
-		pthread_cond_wait(&job->finished, &publisher->mutex);
-	pthread_cond_destroy(&job->finished);
+	return publisher && errands_stuck(&publisher->errands);
 }
 
-void publisher_run(struct publisher *publisher, struct publish_job *job)
-{
-	if (!publisher) {
-		job->result = -EPIPE;
-		return;
-	}
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&publisher->mutex);
-	submit(publisher, job);
-	await(publisher, job);
-}
-
+/* Also when the child has died, since requests of its own may still be under way: it
+ * stays a zombie until publisher_free(), so that its pid is nobody else's. */
 bool publisher_is(struct publisher *publisher, fuse_req_t req)
 {
-	pid_t pid = publisher ? atomic_load(&publisher->pid) : 0;
-
-	return pid != 0 && fuse_req_ctx(req)->pid == pid;
+	return publisher && fuse_req_ctx(req)->pid == publisher->child;
 }
 
-bool publisher_claims(struct publisher *publisher, fuse_ino_t parent, const char *name,
-		      struct publish_subject *subject)
+bool publisher_at(struct publisher *publisher, struct publish_subject *subject)
 {
-	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&publisher->mutex);
+	SCOPED(scoped_unlock)
+	pthread_mutex_t *lock = scoped_lock(&publisher->errands.mutex);
 	uint64_t at = atomic_load(&publisher->shared->at);
-	const struct publish_job *job = publisher->sent.first;
+	const struct errand *errand = publisher->errands.taken.first;
 
-	while (job && job->number != at)
-		job = job->next;
-	if (!job || job->subject.parent != parent ||
-	    strcmp(job->subject.name.text, name) != 0)
+	while (errand && ((const struct publish_job *)errand)->number != at)
+		errand = errand->next;
+	if (!errand)
 		return false;
-	*subject = job->subject;
+	*subject = ((const struct publish_job *)errand)->subject;
 	return true;
 }

@@ -10,15 +10,17 @@
  * there is a thread or the device is open, and dies with the daemon.
  *
  * Requests go to it in order, a few ahead of the answers; it notes in memory shared
- * with us which one it is at. Thread-safe. */
+ * with us which one it is at. It may be held up in the kernel by whoever holds a
+ * folder, beyond any signal: so nobody waits for it longer than he wants to (see
+ * errands.h). Thread-safe. */
 #ifndef TUSFS_FS_PUBLISHER_H
 #define TUSFS_FS_PUBLISHER_H
 
-#include "tusfs/error.h"
+#include "errands.h"
+
 #include "tusfs/name.h"
 
 #include <fuse_lowlevel.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,27 +32,36 @@ enum publish_what {
 	PUBLISH_FOLDER, /* mkdir(path) */
 	PUBLISH_MOVE,	/* rename(path, new_path) */
 	PUBLISH_REMOVE, /* unlink(path) */
+	PUBLISH_LOOK,	/* to go to path, so that the kernel knows it */
 };
 
-/* What the session's answers need to know of a request. */
+/* What is to be done, and what the session's answers need to know of it. */
 struct publish_subject {
 	enum publish_what what;
-	fuse_ino_t parent; /* the folder that `path` is in */
+	fuse_ino_t parent; /* the folder that the file is in, or moves from */
 	struct name name;
 	uint64_t num;
-	struct fuse_entry_param entry; /* not of PUBLISH_MOVE */
+	struct fuse_entry_param entry;
 };
 
 struct publish_job {
+	struct errand errand; /* first */
 	struct publish_subject subject;
-	char *path;	/* absolute; owned by the caller */
-	char *new_path; /* of PUBLISH_MOVE */
-	int result;	/* 0, or the negative errno of the call */
 	/* the publisher's own */
+	char *path;	/* relative to the mount's root */
+	char *new_path; /* of PUBLISH_MOVE */
 	uint64_t number;
-	bool done;
-	pthread_cond_t finished;
-	struct publish_job *next;
+	unsigned int tries;
+};
+
+/* How the publisher asks about its jobs, in its own thread. */
+struct publisher_calls {
+	/* Gives a job its path or paths, which the publisher frees; `again` tells that
+	 * the job may have become obsolete. False when there is nothing to be done. */
+	bool (*paths)(void *arg, struct publish_job *job, bool again);
+	/* A job for which nobody waited has been done. */
+	void (*late)(void *arg, const struct publish_job *job);
+	void *arg;
 };
 
 /* Forks the child, which keeps `mountpoint`. The caller owns *publisher. */
@@ -59,21 +70,30 @@ MUST_CHECK int publisher_fork(const char *mountpoint, struct publisher **publish
  * and each job's result is -ENODEV. */
 void publisher_mounted(struct publisher *publisher, dev_t device);
 /* Begins to take requests; starts a thread. */
-MUST_CHECK int publisher_start(struct publisher *publisher);
-/* Waits for the requests that there are, then takes no more. Takes NULL. */
+MUST_CHECK int publisher_start(struct publisher *publisher,
+			       const struct publisher_calls *calls);
+/* Takes no more requests, and waits for those that there are; kills the child if it
+ * does not get done with them. Takes NULL. */
 void publisher_stop(struct publisher *publisher);
-/* Ends and reaps the child. Takes and returns NULL. */
+/* Ends and reaps the child, or leaves it to init if it cannot end yet. Takes and
+ * returns NULL. */
 struct publisher *publisher_free(struct publisher *publisher);
 
-/* Has the job done, after those that others wait for, and waits; its result is then
- * there. When the child is gone, that is -EPIPE. Never call it from a worker, nor with
- * a lock held that a worker takes. Takes NULL for a publisher that never was. */
-void publisher_run(struct publisher *publisher, struct publish_job *job);
+/* Has the job done, after those that others wait for; the job, which malloc made, is
+ * the publisher's from then on. The result is 0 or the negative errno of the call,
+ * -ETIMEDOUT when it will be done late, -EPIPE when the child is gone, -ECANCELED when
+ * it is stopped. Jobs whose way
+ * was lost because folders were renamed are tried again. Never call it from a worker,
+ * nor with a lock held that a worker takes. Takes NULL for a publisher that never was,
+ * and for a job for which there was no memory. */
+int publisher_run(struct publisher *publisher, struct publish_job *job,
+		  const struct timespec *until);
+/* Whether it is held up: what it is asked now is done late. Takes NULL. */
+bool publisher_stuck(struct publisher *publisher);
 
 /* Whether a request of the kernel comes from the child. */
 bool publisher_is(struct publisher *publisher, fuse_req_t req);
-/* Whether the job that the child is at is about this name; then *subject is a copy. */
-bool publisher_claims(struct publisher *publisher, fuse_ino_t parent, const char *name,
-		      struct publish_subject *subject);
+/* Whether the child is at a job; then *subject is a copy. */
+bool publisher_at(struct publisher *publisher, struct publish_subject *subject);
 
 #endif

@@ -94,20 +94,28 @@ static int find_target(int root, char *path, struct target *target)
 	return 0;
 }
 
+/* Waits for whoever is looking the name up at this moment. */
+static int look(const struct target *target, struct statx *found)
+{
+	return statx(target->folder, target->name,
+		     AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0,
+		     found);
+}
+
 /* mkdir(2) looks the name up anew, and would take what is mounted on it away. */
 static bool is_mounted_on(const struct target *target)
 {
 	struct statx found;
 
-	return statx(target->folder, target->name,
-		     AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0,
-		     &found) == 0 &&
+	return look(target, &found) == 0 &&
 	       (found.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 static int call(enum publish_what what, const struct target *at,
 		const struct target *to)
 {
+	struct statx found;
+
 	switch (what) {
 	case PUBLISH_CREATE:
 		return mknodat(at->folder, at->name, S_IFREG | 0444, 0);
@@ -120,6 +128,8 @@ static int call(enum publish_what what, const struct target *at,
 		return renameat(at->folder, at->name, to->folder, to->name);
 	case PUBLISH_REMOVE:
 		return unlinkat(at->folder, at->name, 0);
+	case PUBLISH_LOOK:
+		return look(at, &found);
 	case PUBLISH_NOTHING:
 		break;
 	}

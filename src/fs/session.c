@@ -2,12 +2,15 @@
 #include "device.h"
 #include "mount.h"
 #include "mountpoint.h"
+#include "notifier.h"
 #include "open_files.h"
 #include "operations.h"
 #include "publish.h"
 #include "publisher.h"
 #include "warden.h"
 #include "watcher.h"
+
+#include "tusfs/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -109,10 +112,14 @@ static int serve(struct fs *fs, void (*ended)(void *arg), void *arg)
 {
 	struct uploads_observer observer = {
 		.happened = publish_event, .waits = publish_waits, .arg = fs};
-	int r = watcher_start(fs, &fs->watcher);
+	struct publisher_calls calls = {
+		.paths = publish_paths, .late = publish_late, .arg = fs};
+	int r = notifier_start(fs, &fs->notifier);
 
+	if (!r)
+		r = watcher_start(fs, &fs->watcher);
 	if (!r && fs->publisher)
-		r = publisher_start(fs->publisher);
+		r = publisher_start(fs->publisher, &calls);
 	if (!r)
 		r = workers_start(&fs->workers, fs->session, ended, arg);
 	if (!r)
@@ -150,9 +157,36 @@ int fs_start_on(struct fs *fs, struct uploads *uploads, int fd)
 	return r ? r : serve(fs, NULL, NULL);
 }
 
-/* In this order: no more events; what is owed is done while requests are still served;
- * then no more requests; then the mount is taken away, and with the device closed the
- * kernel fails what programs still want of it. The publisher cannot be in a call then.
+/* With the device closed the kernel fails what programs still want of it. When the
+ * notifier is held up in the kernel, it has the device open: the connection is aborted,
+ * so that who waits for an answer lets go of the folder. Who holds it for another
+ * reason cannot be helped: then nothing is freed, and the process ends when he lets go.
+ */
+static bool end_session(struct fs *fs)
+{
+	bool ended = notifier_stop(fs->notifier);
+
+	if (!ended && fs->device)
+		warden_abort(fs->config.mountpoint, fs->device);
+	if (!ended)
+		ended = notifier_stop(fs->notifier);
+	if (fs->warden)
+		warden_watch(fs->warden, 0);
+	device_unmount(fs);
+	if (!ended) {
+		log_warning(
+			"some program holds a folder of the mount: the process "
+			"ends when it lets go");
+		return false;
+	}
+	fs->notifier = notifier_free(fs->notifier);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	return true;
+}
+
+/* In this order: no more events; what is owed is done while requests are still served,
+ * but waited for only for a while; then no more requests; then the mount is taken away.
  */
 struct fs *fs_stop(struct fs *fs)
 {
@@ -162,13 +196,11 @@ struct fs *fs_stop(struct fs *fs)
 		uploads_observe(fs->uploads, NULL);
 	watcher_stop(fs->watcher);
 	publisher_stop(fs->publisher);
+	notifier_stop(fs->notifier);
 	workers_stop(&fs->workers);
 	fs->watcher = watcher_free(fs->watcher);
-	if (fs->warden)
-		warden_watch(fs->warden, 0);
-	device_unmount(fs);
-	if (fs->session)
-		fuse_session_destroy(fs->session);
+	if (!end_session(fs))
+		return NULL;
 	fs->files = open_files_free(fs->files);
 	fs_free(fs);
 	return NULL;

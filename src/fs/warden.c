@@ -42,7 +42,7 @@ static bool control_is_mounted(void)
 
 /* By the control file system, which also lets an unprivileged owner in; or, where that
  * is not mounted, by the first half of a forced umount(2), which only root may. */
-static void abort_connection(const char *mountpoint, dev_t mount)
+void warden_abort(const char *mountpoint, dev_t mount)
 {
 	SCOPED(scoped_close) int fd = -1;
 	char path[64];
@@ -80,7 +80,7 @@ _Noreturn static void keep_watch(pid_t parent, const char *mountpoint,
 	while (sigwaitinfo(&death, &info) < 0 || info.si_pid != parent);
 	for (int i = 0; i < TRIES && !has_ended(pidfd); i++)
 		if (atomic_load(mount))
-			abort_connection(mountpoint, atomic_load(mount));
+			warden_abort(mountpoint, atomic_load(mount));
 	_exit(0);
 }
 

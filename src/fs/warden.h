@@ -23,6 +23,9 @@ struct warden;
 MUST_CHECK int warden_fork(const char *mountpoint, struct warden **warden);
 /* Tells it which mount there is now: its st_dev; 0: none, or no longer. */
 void warden_watch(struct warden *warden, dev_t mount);
+/* Aborts the connection of that mount: whoever waits for an answer is freed. May be
+ * called by anybody. */
+void warden_abort(const char *mountpoint, dev_t mount);
 /* Ends the child. Call when the mount is gone. Takes and returns NULL. */
 struct warden *warden_free(struct warden *warden);
 

@@ -4,9 +4,16 @@
 #include "notify.h"
 #include "publish.h"
 
+#include "tusfs/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A rm in by-id/ holds that folder until it is answered. Somebody who renames from
+ * there to complete/ waits for it with complete/ held, for which the publisher waits:
+ * then only this ends the wait of all three. It is a thousand times what is usual. */
+#define PATIENCE (CLOCK_SECOND / 4)
 
 struct watcher_task {
 	struct watcher_task *next;
@@ -43,12 +50,14 @@ static struct watcher_task *take(struct watcher *watcher)
 
 static void work(struct fs *fs, const struct watcher_task *task)
 {
+	struct timespec until = clock_deadline(PATIENCE);
+
 	if (!task->req) {
 		notify_entry(fs, node_folder_ino(PLACE_COMPLETE, task->file.parent),
-			     task->file.name.text);
+			     task->file.name.text, &until);
 		return;
 	}
-	publish_gone(fs, &task->file);
+	publish_gone(fs, &task->file, &until);
 	fuse_reply_err(task->req, 0);
 }
 
