@@ -106,13 +106,6 @@ static int create(struct fs *fs, enum publish_what what, fuse_ino_t parent,
 	return 0;
 }
 
-/* Whether a name in the folder is the one that the upload has in complete/. */
-static bool is_place_of(const struct file *file, fuse_ino_t folder, const char *name)
-{
-	return folder == node_folder_ino(PLACE_COMPLETE, file->parent) &&
-	       strcmp(name, file->name.text) == 0;
-}
-
 int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
 		     struct fuse_entry_param *entry)
 {
@@ -120,6 +113,13 @@ int published_create(struct fs *fs, fuse_ino_t parent, const char *name,
 
 	return create(fs, place == PLACE_COMPLETE ? PUBLISH_FOLDER : PUBLISH_CREATE,
 		      parent, name, entry);
+}
+
+/* Whether a name in the folder is the one that the upload has in complete/. */
+static bool is_place_of(const struct file *file, fuse_ino_t folder, const char *name)
+{
+	return folder == node_folder_ino(PLACE_COMPLETE, file->parent) &&
+	       strcmp(name, file->name.text) == 0;
 }
 
 /* Folders may have changed names since the kernel looked for the source: then the

@@ -199,6 +199,37 @@ def folders_swapped_against_finish(tus, mount, name):
         shutil.rmtree(folder)
 
 
+def rename_to_and_fro(one, other, stop):
+    while not stop.is_set():
+        os.rename(one, other)
+        os.rename(other, one)
+
+
+def events_in_a_folder_that_is_renamed(server, mount, rounds):
+    """Every change is told of to who watches the folder, whatever it is called."""
+    tus = Tus(server)
+    upload_in(tus, "restless/first", b"1")
+    urls = [tus.create(3, {"relativePath": f"restless/{i}"}) for i in range(rounds)]
+    watch = Watch(f"{mount}/incoming/restless")
+    stop = threading.Event()
+    names = [f"{mount}/complete/restless", f"{mount}/complete/restful"]
+    renamer = threading.Thread(target=rename_to_and_fro, args=(*names, stop), daemon=True)
+    renamer.start()
+    for i, url in enumerate(urls):
+        if i % 2:
+            tus.delete(url)
+        else:
+            tus.patch(url, 0, b"abc")
+    stop.set()
+    renamer.join(SECONDS)
+    watch.expect([("restless", "DELETE" if i % 2 else "MOVED_FROM", f"{i}")
+                  for i in range(rounds)])
+    watch.close()
+    for name in os.listdir(names[0]):
+        os.unlink(f"{names[0]}/{name}")
+    os.rmdir(names[0])
+
+
 def check_times(mount, when, *folders):
     """incoming/ is asked for each time, complete/ is kept: both tell the same."""
     for folder in folders or ("outer", "outer/inner"):
@@ -265,6 +296,7 @@ def run(server, mount, rounds):
         mv_folder_against_finish(tus, mount, f"folder {i}")
         folders_swapped_against_finish(tus, mount, f"swapped {i}")
     rm_beside_a_crowd(server, mount, int(rounds))
+    events_in_a_folder_that_is_renamed(server, mount, int(rounds))
 
 
 if __name__ == "__main__":
