@@ -113,6 +113,19 @@ static enum MHD_Result find_trailer(void *arg, enum MHD_ValueKind kind,
 	return MHD_YES;
 }
 
+/* Blanks behind a value are not its own (RFC 9110, 5.5). */
+static const char *parse_trailer(const char *value, struct checksum *checksum)
+{
+	SCOPED(scoped_free) char *trimmed = NULL;
+	size_t length = strlen(value);
+
+	while (length && strchr(" \t", value[length - 1]))
+		length--;
+	trimmed = strndup(value, length);
+	return !trimmed || checksum_parse(trimmed, checksum) ? MALFORMED_CHECKSUM
+							     : NULL;
+}
+
 /* A checksum behind the body, also one that no Trailer field announced; returns what is
  * wrong with it, or NULL. When the header has brought one, what looks like a trailer
  * may be its echo: libmicrohttpd shows the last field of the header as a trailer before
@@ -131,8 +144,7 @@ static const char *read_trailer(struct request *request)
 		return "Trailer announced Upload-Checksum, which did not come";
 	if (found.count > 1)
 		return "Upload-Checksum was sent more than once";
-	return checksum_parse(found.value, &request->checksum) ? MALFORMED_CHECKSUM
-							       : NULL;
+	return parse_trailer(found.value, &request->checksum);
 }
 
 /* No algorithm matches nothing: the engine drops the bytes. */
@@ -143,7 +155,7 @@ static void refuse_trailer(struct request *request, const char *problem)
 
 	request->checksum.algorithm = DIGEST_NONE;
 	r = upload_writer_commit(request->writer, &request->checksum, &file);
-	if (r < 0) {
+	if (r < 0 || r == REFUSED_GONE) {
 		append_refuse(request, r);
 		return;
 	}

@@ -16,6 +16,8 @@
 /* How long the rest of a request may take: clients often send head and body one after
  * the other. */
 #define PATIENCE (CLOCK_SECOND / 50)
+/* As long is somebody listened to who was refused, and sends. */
+#define LINGER (2 * CLOCK_SECOND)
 /* A longer answer, which has much metadata, could fill a socket: a thread waits then.
  */
 #define ANSWER_MAX 4096
@@ -167,16 +169,18 @@ void connection_open(struct front *front, int fd)
 /* ---- answers ---- */
 
 /* Closing with unread bytes would send an RST that overtakes the answer. So the client
- * closes first, or the reaper when that takes long. */
+ * closes first; or it is done here when it goes on to send, and by the reaper when it
+ * does nothing at all. */
 static void drop_input(struct front *front, struct connection *connection)
 {
 	char dropped[4 * ANSWERED_MAX];
 	ssize_t n = recv(connection->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
 
-	if (n > 0 || (n < 0 && errno == EINTR))
-		enter_list(connection, &front->ready);
-	else if (n == 0 || errno != EAGAIN)
+	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN) ||
+	    clock_monotonic() > connection->deadline)
 		finish(front, connection);
+	else if (n > 0 || errno == EINTR)
+		enter_list(connection, &front->ready);
 }
 
 static void refuse_rest(struct front *front, struct connection *connection)
@@ -184,6 +188,7 @@ static void refuse_rest(struct front *front, struct connection *connection)
 	note_answered(connection, 0);
 	connection->looked = 0;
 	connection->refused = true;
+	connection->deadline = clock_monotonic() + LINGER;
 	shutdown(connection->fd, SHUT_WR);
 	drop_input(front, connection);
 }

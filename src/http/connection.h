@@ -21,7 +21,7 @@ struct connection {
 	bool more;	  /* there may be more to read than was looked at */
 	bool ended;	  /* the client sends no more */
 	bool refused;	  /* nothing that it sends counts any more */
-	int64_t deadline; /* in `partial` */
+	int64_t deadline; /* in `partial`, and of one that is refused */
 };
 
 TAILQ_HEAD(connections, connection);

@@ -62,7 +62,7 @@ int remove_upload(struct conn *conn, const struct file *file, int64_t now)
 struct removal {
 	struct upload_id id;
 	int64_t expired; /* only if it expires at this time or before; 0: in any case */
-	bool in_use;	 /* what has expired is put off until `renewed`, 0: for ever */
+	bool in_use;	 /* it is put off until `renewed`; 0: for ever */
 	int64_t renewed;
 	bool put_off; /* it, or its parts, are active */
 	struct file file;
@@ -84,8 +84,6 @@ static int put_off(struct conn *conn, struct removal *removal)
 			return r;
 	}
 	removal->put_off = true;
-	if (file_is_complete(file) && file->kind != FILE_PARTIAL)
-		return 0; /* the time is a user's */
 	return catalog_set_expires(conn, file->num, expires == INT64_MAX ? 0 : expires);
 }
 
@@ -207,17 +205,27 @@ struct expiry {
 	struct catalog_change change;
 };
 
+/* Or else whoever has claimed it can bring nothing, and need not be waited for. */
+static bool is_active(const struct file *file)
+{
+	return file->kind == FILE_PARTIAL ||
+	       (file->kind == FILE_PLAIN && !file_is_complete(file));
+}
+
 static int begin_expiry(struct uploads *uploads, uint64_t num, int64_t now,
 			struct expiry *expiry)
 {
 	SCOPED(file_release) struct file file = {0};
-	bool in_use;
+	bool in_use = false;
 	int r = uploads_stat(uploads, num, &file);
 
 	if (!r)
 		r = live_try_claim(uploads, file.id, &expiry->live);
-	in_use = r == REFUSED_BUSY;
-	if (r && !in_use)
+	if (r == REFUSED_BUSY) {
+		in_use = is_active(&file);
+		r = 0;
+	}
+	if (r)
 		return r < 0 ? r : 0;
 	if (!in_use) {
 		recent_drop(uploads->recent, file.id);

@@ -28,16 +28,26 @@ static int find_row(struct uploads *uploads, struct upload_id id, struct file *f
 }
 
 /* Finals that wait for a part are bounded as well. */
-static int check_finals(struct upload_writer *writer, uint64_t length, uint64_t max)
+static int check_finals(struct conn *conn, const struct upload_writer *writer)
 {
-	SCOPED(conn_release)
-	struct conn *conn = catalog_reader(writer->uploads->catalog);
+	uint64_t max = writer->uploads->config.max_size;
 	bool exceed = false;
-	int r = catalog_finals_exceed(conn, writer->file.num, length, max, &exceed);
+	int r = 0;
 
+	if (max && writer->append.declares_length && writer->file.kind == FILE_PARTIAL)
+		r = catalog_finals_exceed(conn, writer->file.num, writer->append.length,
+					  max, &exceed);
 	if (r)
 		return r;
 	return exceed ? REFUSED_TOO_LARGE : 0;
+}
+
+static int check_finals_now(const struct upload_writer *writer)
+{
+	SCOPED(conn_release)
+	struct conn *conn = catalog_reader(writer->uploads->catalog);
+
+	return check_finals(conn, writer);
 }
 
 /* Upload-Length, which may come late, and may come again if it is the same. */
@@ -46,7 +56,7 @@ static int declare_length(struct upload_writer *writer)
 	const struct upload_append *append = &writer->append;
 	struct file *file = &writer->file;
 	uint64_t max = writer->uploads->config.max_size;
-	int r = 0;
+	int r;
 
 	if (!append->declares_length)
 		return 0;
@@ -56,8 +66,7 @@ static int declare_length(struct upload_writer *writer)
 		return REFUSED_LENGTH;
 	if (max && append->length > max)
 		return REFUSED_TOO_LARGE;
-	if (max && file->kind == FILE_PARTIAL)
-		r = check_finals(writer, append->length, max);
+	r = check_finals_now(writer);
 	if (r)
 		return r;
 	file->length = append->length;
@@ -202,12 +211,13 @@ int writer_apply(struct conn *conn, void *arg)
 {
 	struct writer_step *step = arg;
 	struct upload_writer *writer = step->writer;
-	int r = 0;
+	/* once more: the length of another part may have come at the same time */
+	int r = check_finals(conn, writer);
 
 	outcome_reset(step->outcome);
 	step->file = writer->file;
 	step->file.offset = writer_position(writer);
-	if (step->file.small && step->file.offset != writer->file.offset)
+	if (!r && step->file.small && step->file.offset != writer->file.offset)
 		r = catalog_set_body(conn, step->file.num, writer->buffer,
 				     writer->buffered);
 	return r ? r : advance(conn, writer->file.offset, &step->file, step->outcome);

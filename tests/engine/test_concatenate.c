@@ -359,10 +359,42 @@ START_TEST(max_size_bounds_a_final_whose_parts_get_their_length_late)
 }
 END_TEST
 
+START_TEST(max_size_bounds_a_final_whose_parts_get_their_lengths_at_once)
+{
+	struct upload_request late = {.kind = FILE_PARTIAL};
+	struct upload_append append = {.declares_length = true, .length = 7};
+	struct upload_writer *writers[2];
+	struct file files[2], final, file = {0};
+	struct upload_id parts[2];
+
+	engine_close();
+	engine_config.max_size = 12;
+	engine_open();
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(uploads_create(engine, &late, &files[i]), 0);
+		parts[i] = files[i].id;
+	}
+	final = engine_concatenate("final", parts, 2);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(
+			upload_writer_open(engine, parts[i], &append, &writers[i]), 0);
+		ck_assert_int_eq(upload_writer_put(writers[i], "abcdefg", 7), 0);
+	}
+	engine_commit(writers[0], 7);
+	ck_assert_int_eq(upload_writer_commit(writers[1], NULL, &file),
+			 REFUSED_TOO_LARGE);
+	upload_writer_free(writers[1]);
+	for (int i = 0; i < 2; i++)
+		file_release(&files[i]);
+	file_release(&final);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *tests[] = {
 		max_size_bounds_a_final_whose_parts_get_their_length_late,
+		max_size_bounds_a_final_whose_parts_get_their_lengths_at_once,
 		a_final_is_its_parts_in_order_one_of_them_twice,
 		a_final_stays_whole_when_its_parts_are_terminated,
 		a_part_stays_whole_when_its_final_is_terminated,

@@ -221,6 +221,43 @@ START_TEST(uploads_in_use_do_not_keep_others)
 }
 END_TEST
 
+/* And the pass ends. */
+START_TEST(whoever_has_a_finished_upload_does_not_keep_it)
+{
+	struct file file = engine_upload(FILE_PLAIN, "x", "abc", 3);
+	struct upload_append append = {.offset = 3};
+	struct upload_writer *writer;
+
+	ck_assert_int_eq(uploads_set_expiry(engine, file.num, now + 1), 0);
+	ck_assert_int_eq(upload_writer_open(engine, file.id, &append, &writer), 0);
+	pass(1);
+	engine_expect_gone(file.id);
+	upload_writer_free(writer);
+	file_release(&file);
+}
+END_TEST
+
+START_TEST(a_final_expires_with_the_part_that_is_left)
+{
+	struct file done = engine_upload(FILE_PARTIAL, NULL, "abc", 3);
+	struct file part = engine_create(FILE_PARTIAL, NULL, 3);
+	struct upload_id parts[2] = {done.id, part.id};
+	struct file final = engine_concatenate("final", parts, 2), found;
+
+	pass(60);
+	engine_append(part.id, 0, "a", 1);
+	pass(60); /* the complete part expires */
+	engine_expect_gone(done.id);
+	pass(1);
+	found = engine_find(final.id);
+	ck_assert_int_ne(found.expires, 0);
+	file_release(&found);
+	file_release(&done);
+	file_release(&part);
+	file_release(&final);
+}
+END_TEST
+
 START_TEST(a_user_can_give_a_finished_upload_a_time_and_take_it_back)
 {
 	struct file file = engine_upload(FILE_PLAIN, "x", "abc", 3);
@@ -311,6 +348,8 @@ int main(void)
 		a_final_ends_with_a_part_that_it_waits_for,
 		an_upload_that_is_being_written_does_not_expire,
 		uploads_in_use_do_not_keep_others,
+		whoever_has_a_finished_upload_does_not_keep_it,
+		a_final_expires_with_the_part_that_is_left,
 		a_user_can_give_a_finished_upload_a_time_and_take_it_back,
 		hundreds_expire_in_one_pass,
 	};

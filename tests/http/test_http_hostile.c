@@ -3,6 +3,8 @@
 #include "run.h"
 #include "server.h"
 
+#include "tusfs/clock.h"
+
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -305,6 +307,20 @@ START_TEST(a_bad_header_is_answered_in_one_line)
 		ck_assert(strncmp(reply.body, "ERR_", 4) == 0);
 		ck_assert(client_closed(fd));
 	}
+}
+END_TEST
+
+/* Much less than the idle time-out, which it is not. */
+START_TEST(who_is_refused_and_goes_on_is_cut_off)
+{
+	SCOPED(scoped_free) char *body = calloc(1, 1000000);
+	SCOPED(scoped_close) int fd = client_connect(server.port);
+	int64_t began = clock_monotonic();
+
+	client_print(fd, LINE TUS "no colon\r\n\r\n");
+	while (client_send(fd, body, 1000000))
+		ck_assert(clock_monotonic() - began < 20 * CLOCK_SECOND);
+	assert_alive();
 }
 END_TEST
 
@@ -649,6 +665,7 @@ int main(void)
 		a_malformed_line_ends_a_connection_that_goes_on,
 		nothing_behind_trailers_is_a_request,
 		a_bad_header_is_answered_in_one_line,
+		who_is_refused_and_goes_on_is_cut_off,
 		a_name_that_begins_like_a_known_one_is_another,
 		long_headers_are_431,
 		long_metadata_comes_back_to_a_long_request,
