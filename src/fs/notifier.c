@@ -115,9 +115,9 @@ bool notifier_stop(struct notifier *notifier)
 
 	if (!notifier || !notifier->started)
 		return true;
-	errands_close(&notifier->errands, &until);
-	if (pthread_clockjoin_np(notifier->thread, NULL, CLOCK_MONOTONIC, &until))
+	if (!errands_close(&notifier->errands, &until))
 		return false;
+	pthread_join(notifier->thread, NULL);
 	notifier->started = false;
 	return true;
 }

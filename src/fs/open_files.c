@@ -291,12 +291,25 @@ static void note_use(struct fs *fs, struct open_file *open)
 		open->inode->unused_direct--;
 }
 
+static void rest_again(struct open_files *files, struct open_inode *inode)
+{
+	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&files->mutex);
+
+	rest_if_passing(inode);
+}
+
 int open_files_read(struct fs *fs, struct open_file *open, void *bytes, size_t size,
 		    uint64_t offset, size_t *got)
 {
+	int r;
+
 	if (open->way == OPEN_DIRECT && !atomic_load(&open->used))
 		note_use(fs, open);
-	return upload_reader_read(open->inode->reader, bytes, size, offset, got);
+	r = upload_reader_read(open->inode->reader, bytes, size, offset, got);
+	/* of what the kernel reads itself, posix_fadvise(2) asks us all the same */
+	if (open->way == OPEN_PASSING)
+		rest_again(fs->files, open->inode);
+	return r;
 }
 
 void open_files_note(struct open_files *files, uint64_t num, const struct stat *stat)

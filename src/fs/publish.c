@@ -192,8 +192,9 @@ static void notify_folders(struct fs *fs, uint64_t num, const struct timespec *u
 }
 
 /* What the publisher's rename does to the kernel's caches. A listing may have been made
- * when the catalog had the file and the overlay hid it; not by anybody while the
- * publisher is held up there, since all who want to list wait behind it. */
+ * when the catalog had the file and the overlay hid it. While the publisher is held up,
+ * that of the folder which is held must not be asked for, since that waits for whoever
+ * holds a page of it; which folder that is is not known here. */
 static void show(struct fs *fs, int result, const struct file *file,
 		 const struct timespec *until)
 {

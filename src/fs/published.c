@@ -35,6 +35,17 @@ static bool is_moved(const struct publish_subject *subject, struct node folder,
 	       strcmp(subject->name.text, name) == 0;
 }
 
+/* What is made or moved late may have grown since the job was made. The entry is not to
+ * be kept: others ask for themselves. */
+static int entry_now(struct fs *fs, enum place place, const struct file *file,
+		     struct fuse_entry_param *entry)
+{
+	int r = entry_of(fs, place, file, entry);
+
+	entry->entry_timeout = entry->attr_timeout = KEEP_NOT;
+	return r;
+}
+
 /* What moves late is seen by all where it is to be, and by the publisher still where it
  * was. */
 static int look_for_moved(struct fs *fs, struct node folder,
@@ -49,8 +60,7 @@ static int look_for_moved(struct fs *fs, struct node folder,
 	if (folder.place == PLACE_COMPLETE || file.parent != folder.num ||
 	    strcmp(file.name.text, subject->name.text) != 0)
 		return REFUSED_NOT_FOUND;
-	*entry = subject->entry;
-	return 0;
+	return entry_now(fs, PLACE_INCOMING, &file, entry);
 }
 
 /* A folder of incoming/ in which nothing arrives any more. */
@@ -94,12 +104,18 @@ int published_lookup(struct fs *fs, fuse_ino_t parent, const char *name,
 static int create(struct fs *fs, enum publish_what what, fuse_ino_t parent,
 		  const char *name, struct fuse_entry_param *entry)
 {
+	SCOPED(file_release) struct file file = {0};
 	struct publish_subject subject;
 	int r = claim(fs, what, parent, name, &subject);
 
 	if (r)
 		return r;
-	*entry = subject.entry;
+	*entry = subject.entry; /* it counts if the upload is gone by now */
+	r = uploads_stat(fs->uploads, subject.num, &file);
+	if (!r)
+		r = entry_now(fs, node_of(parent).place, &file, entry);
+	if (r && r != REFUSED_NOT_FOUND)
+		return r;
 	/* an rmdir may have been answered since the job was made */
 	if (subject.what == PUBLISH_FOLDER)
 		entry->generation = generations_of(&fs->generations, subject.num);

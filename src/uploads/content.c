@@ -195,7 +195,7 @@ static int admit(const struct loading *loading, struct content *content, size_t 
 {
 	size_t parts = counted_parts(loading, count);
 
-	if (!parts)
+	if (!parts && !is_shared(loading->file))
 		return 0;
 	return contents_admit(loading->uploads->contents, content, parts,
 			      loading->user);
@@ -211,6 +211,8 @@ static int open_content(const struct loading *loading, struct content **content)
 
 	if (r)
 		return r;
+	if (!count && loading->file->kind == FILE_FINAL)
+		return REFUSED_NOT_FOUND; /* also an empty one has parts */
 	count = without_gap(segments, count);
 	r = content_new(count, &made);
 	if (!r)

@@ -80,7 +80,7 @@ static bool fits(const struct contents *contents, size_t parts,
 	if (parts <= held)
 		return true;
 	if (parts > limit)
-		return contents->outsize == 0;
+		return contents->outsize == (user->held && user->held->outsize);
 	return contents->parts - held + parts <= limit;
 }
 

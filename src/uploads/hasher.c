@@ -153,7 +153,7 @@ static void hash_all(struct hasher *hasher, bool *later)
 			after = nums[i];
 			r = hash_one(hasher, nums[i], &hashes);
 			*later |= r == -EMFILE;
-			if (r < 0)
+			if (r < 0 && r != -EMFILE)
 				log_warning("an upload could not be hashed");
 		}
 		if (commit_hashes(hasher, &hashes))

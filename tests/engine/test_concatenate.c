@@ -2,10 +2,12 @@
 #include "descriptors.h"
 #include "engine.h"
 #include "run.h"
+#include "temp_dir.h"
 
 #include "tusfs/clock.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -332,6 +334,25 @@ START_TEST(a_final_is_not_compacted_while_it_may_be_asked_for_again)
 }
 END_TEST
 
+/* As while it is being removed, or in a store that is damaged. */
+START_TEST(an_empty_final_that_has_lost_its_parts_is_not_read)
+{
+	SCOPED(scoped_free) char *path = temp_dir_join("catalog.db");
+	struct upload_id id = part("", 0);
+	struct file final = engine_concatenate("empty", &id, 1);
+	struct upload_reader *reader;
+	sqlite3 *db;
+
+	engine_expect(final.num, "", 0);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "DELETE FROM segment", NULL, NULL, NULL),
+			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	ck_assert_int_eq(upload_reader_open(engine, final.num, &reader), REFUSED_GONE);
+	file_release(&final);
+}
+END_TEST
+
 START_TEST(max_size_bounds_a_final_whose_parts_get_their_length_late)
 {
 	struct upload_request late = {.kind = FILE_PARTIAL};
@@ -393,6 +414,7 @@ END_TEST
 int main(void)
 {
 	const TTest *tests[] = {
+		an_empty_final_that_has_lost_its_parts_is_not_read,
 		max_size_bounds_a_final_whose_parts_get_their_length_late,
 		max_size_bounds_a_final_whose_parts_get_their_lengths_at_once,
 		a_final_is_its_parts_in_order_one_of_them_twice,

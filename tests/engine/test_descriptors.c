@@ -524,6 +524,33 @@ START_TEST(a_growing_final_does_not_end_for_want_of_a_descriptor)
 }
 END_TEST
 
+/* Of more parts than there are descriptors for, one is read all the same. */
+START_TEST(a_growing_final_of_too_many_parts_is_read_on)
+{
+	struct upload_reader *reader;
+	struct upload_id ids[6];
+	struct file parts[6], final;
+	const uint64_t each = LONG / 6;
+
+	descriptors = 8;
+	reopen();
+	for (size_t i = 0; i < 6; i++) {
+		parts[i] = engine_create(FILE_PARTIAL, NULL, each);
+		ids[i] = parts[i].id;
+	}
+	final = engine_concatenate("f", ids, 6);
+	for (size_t i = 0; i < 5; i++)
+		engine_append(ids[i], 0, bytes + i * each, each);
+	ck_assert_int_eq(upload_reader_open_local(engine, final.num, &reader), 0);
+	expect_read(reader, 0, 5 * each);
+	engine_append(ids[5], 0, bytes + 5 * each, each);
+	expect_read(reader, 0, 6 * each);
+	upload_reader_close(reader);
+	release_files(parts, 6);
+	file_release(&final);
+}
+END_TEST
+
 /* Who has a file open reads on in it, however many others are opened. */
 START_TEST(a_local_reader_of_a_growing_upload_needs_no_further_descriptor)
 {
@@ -587,6 +614,7 @@ int main(void)
 		local_readers_leave_descriptors_to_others,
 		a_reader_that_rests_has_no_descriptor_until_it_reads,
 		a_growing_final_does_not_end_for_want_of_a_descriptor,
+		a_growing_final_of_too_many_parts_is_read_on,
 		a_local_reader_of_a_growing_upload_needs_no_further_descriptor,
 		a_descriptor_that_is_lent_stays_open_though_another_thread_was_quicker,
 	};

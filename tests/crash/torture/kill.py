@@ -105,7 +105,8 @@ class KillRig:
         self.wire.close()
         store.check_fsck(self.daemon)
         self.daemon.start()
-        for record in self.book.all():
+        # a final ends with a part that it still waits for
+        for record in sorted(self.book.all(), key=lambda r: r.kind != "final"):
             if record.bounds.life == moves.GONE:
                 continue
             if self.rng.random() < 0.5 and record.kind != "final":
