@@ -64,7 +64,7 @@ def slow_uploads_possible():
 
 
 class Server:
-    """A child process that prints `ready: port N`, and its folder."""
+    """A child process that prints `ready: port N` (or `ready: no port`), and its folder."""
 
     name = ""
 
@@ -93,9 +93,9 @@ class Server:
             **{self.output(): subprocess.PIPE})
         lines = getattr(self.process, self.output())
         for line in lines:
-            found = re.search(r"ready: port (\d+)", line)
+            found = re.search(r"ready: (?:port (\d+)|no port)", line)
             if found:
-                self.port = int(found.group(1))
+                self.port = int(found.group(1) or 0)
                 return self
         raise RuntimeError(f"{self.name} did not start")
 
