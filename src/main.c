@@ -31,8 +31,7 @@ static void block_signals(sigset_t *ends)
 
 /* Each connection may need a socket, a blob to write and one to read. As many again are
  * for uploads of several parts, each of which is a blob, and for programs that read in
- * the mount. Root may go beyond the limit
- * that it was given. */
+ * the mount. Root may go beyond the limit that it was given. */
 static void raise_file_limit(unsigned int connections)
 {
 	rlim_t needed = (rlim_t)connections * 3 + 1024, wanted = 2 * needed;

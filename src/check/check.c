@@ -250,9 +250,8 @@ static int refuse_empty(struct check *check, struct conn *conn)
 	if (r || count < 2)
 		return r;
 	log_error(
-		"%s has none of the %llu blobs that its catalog counts on: no upload "
-		"is "
-		"dropped for that",
+		"%s has none of the %llu blobs that its catalog counts on: "
+		"no upload is dropped for that",
 		check->path, (unsigned long long)count);
 	return REFUSED_GONE;
 }

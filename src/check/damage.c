@@ -1,7 +1,7 @@
 /* A catalog that is missing or damaged is replaced by a new one. The new one becomes
- * STORE_MENDED when it is whole and on disk. From then on the replacement
- * goes on by itself when it is interrupted; until then the old catalog is as it was. In
- * between the old catalog lacks its log, so no daemon starts while there is one. */
+ * STORE_MENDED when it is whole and on disk. From then on the replacement goes on by
+ * itself when it is interrupted; until then the old catalog is as it was. In between
+ * the old catalog lacks its log, so no daemon starts while there is one. */
 #include "state.h"
 
 #include <errno.h>

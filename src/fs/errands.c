@@ -195,7 +195,8 @@ struct errand *errands_take(struct errands *errands)
 static void finish_late(struct errands *errands, struct errand *errand)
 {
 	pthread_mutex_unlock(&errands->mutex);
-	errands->kind->late(errands->arg, errand);
+	if (errands->kind->late)
+		errands->kind->late(errands->arg, errand);
 	release(errands, errand);
 	pthread_mutex_lock(&errands->mutex);
 	if (--errands->late_count == 0)

@@ -37,7 +37,7 @@ struct errand_list {
 struct errands_kind {
 	const char *begins; /* logged when the first is left */
 	const char *ends;   /* logged when all that were left are done */
-	/* Told of each that was left and is done now. Borrows it. */
+	/* Told of each that was left and is done now, which it borrows. May be NULL. */
 	void (*late)(void *arg, const struct errand *errand);
 	void (*free)(struct errand *errand);
 };

@@ -30,16 +30,11 @@ static void notification_free(struct errand *errand)
 	free(errand);
 }
 
-static void finished_late(void *arg, const struct errand *errand)
-{
-}
-
 static const struct errands_kind kind = {
 	.begins =
 		"some program holds a folder of the mount: "
 		"what changes in it may be seen late",
 	.ends = "the folder that some program held is free again",
-	.late = finished_late,
 	.free = notification_free,
 };
 

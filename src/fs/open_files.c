@@ -200,7 +200,7 @@ static void rest_if_passing(struct open_inode *inode)
 }
 
 static int add_open(struct fs *fs, bool complete, struct open_inode *inode,
-		    struct open_answer *answer)
+		    struct open_file *open, struct open_answer *answer)
 {
 	SCOPED(scoped_unlock) pthread_mutex_t *lock = scoped_lock(&fs->files->mutex);
 	enum open_way way = OPEN_DIRECT;
@@ -215,9 +215,9 @@ static int add_open(struct fs *fs, bool complete, struct open_inode *inode,
 	answer->backing_id = inode->backing_id;
 	/* Pages that a private mapping of a growing file left may lack its end. */
 	answer->keep_cache = way == OPEN_CACHED && inode->counts[OPEN_DIRECT] == 0;
-	answer->open->inode = inode;
-	answer->open->way = way;
-	link_open(inode, answer->open);
+	open->inode = inode;
+	open->way = way;
+	link_open(inode, open);
 	inode->counts[way]++;
 	if (way == OPEN_DIRECT)
 		inode->unused_direct++;
@@ -248,13 +248,12 @@ int open_files_open(struct fs *fs, uint64_t num, const struct file *file,
 	if (r)
 		return r;
 	upload_reader_size(inode->reader, &complete);
-	answer->open = made;
-	r = add_open(fs, complete, inode, answer);
+	r = add_open(fs, complete, inode, made, answer);
 	if (r) {
 		inode_leave(fs->files, inode);
 		return r;
 	}
-	made = NULL;
+	answer->open = STEAL(made);
 	return 0;
 }
 

@@ -112,7 +112,6 @@ void publish_late(void *arg, const struct publish_job *job)
 {
 	struct fs *fs = arg;
 	const struct publish_subject *subject = &job->subject;
-
 	fuse_ino_t folder =
 		node_folder_ino(PLACE_COMPLETE, node_of(subject->parent).num);
 

@@ -82,10 +82,9 @@ struct publisher *publisher_free(struct publisher *publisher);
 /* Has the job done, after those that others wait for; the job, which malloc made, is
  * the publisher's from then on. The result is 0 or the negative errno of the call,
  * -ETIMEDOUT when it will be done late, -EPIPE when the child is gone, -ECANCELED when
- * it is stopped. Jobs whose way
- * was lost because folders were renamed are tried again. Never call it from a worker,
- * nor with a lock held that a worker takes. Takes NULL for a publisher that never was,
- * and for a job for which there was no memory. */
+ * it is stopped. Jobs whose way was lost because folders were renamed are tried again.
+ * Never call it from a worker, nor with a lock held that a worker takes. Takes NULL for
+ * a publisher that never was, and for a job for which there was no memory. */
 int publisher_run(struct publisher *publisher, struct publish_job *job,
 		  const struct timespec *until);
 /* Whether it is held up: what it is asked now is done late. Takes NULL. */

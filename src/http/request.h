@@ -79,8 +79,7 @@ struct request {
 
 	/* the answer */
 	struct MHD_Response *response;
-	struct buffer
-		text; /* or what the door itself sends, as it goes over the wire */
+	struct buffer text; /* or what the door itself sends over the wire */
 	unsigned int status;
 	char line[320]; /* the body of a short answer */
 	bool is_short;

@@ -133,51 +133,47 @@ static int catch_up(struct uploads *uploads, const struct file *file)
 }
 
 /* Removes an upload that the caller has claimed. */
-static int remove_claimed(struct uploads *uploads, struct live *live, struct file *file,
-			  uint64_t *left)
+static int remove_claimed(struct uploads *uploads, struct removal *removal)
 {
-	struct removal removal = {.id = live->id};
 	SCOPED(file_release) struct file there = {0};
-	int r = uploads_stat_id(uploads, live->id, &there);
+	int r = uploads_stat_id(uploads, removal->id, &there);
 
 	if (r)
 		return r;
-	recent_drop(uploads->recent, live->id);
+	recent_drop(uploads->recent, removal->id);
 	r = catch_up(uploads, &there);
 	if (!r)
 		r = catalog_commit(uploads->catalog, durable_always(uploads),
-				   apply_remove, &removal);
-	if (r) {
-		file_release(&removal.file);
-		return r;
-	}
-	janitor_wake(uploads->janitor);
-	*file = removal.file;
-	*left = removal.left;
-	return 0;
+				   apply_remove, removal);
+	if (!r)
+		janitor_wake(uploads->janitor);
+	return r;
 }
 
-static int terminate(struct uploads *uploads, struct upload_id id, struct file *file,
-		     uint64_t *left)
+static void removal_release(struct removal *removal)
+{
+	file_release(&removal->file);
+}
+
+static int terminate(struct uploads *uploads, struct removal *removal)
 {
 	struct live *live;
-	int r = live_claim_to_end(uploads, id, &live);
+	int r = live_claim_to_end(uploads, removal->id, &live);
 
 	if (r)
 		return r;
-	r = remove_claimed(uploads, live, file, left);
+	r = remove_claimed(uploads, removal);
 	live_release(uploads, live);
 	return r;
 }
 
 int uploads_terminate(struct uploads *uploads, struct upload_id id)
 {
-	SCOPED(file_release) struct file file = {0};
-	uint64_t left;
-	int r = terminate(uploads, id, &file, &left);
+	SCOPED(removal_release) struct removal removal = {.id = id};
+	int r = terminate(uploads, &removal);
 
 	if (!r)
-		tell_gone(uploads, &file, left);
+		tell_gone(uploads, &removal.file, removal.left);
 	return r;
 }
 
@@ -185,14 +181,21 @@ int uploads_unlink(struct uploads *uploads, uint64_t num, struct file *file,
 		   uint64_t *left)
 {
 	SCOPED(file_release) struct file there = {0};
+	SCOPED(removal_release) struct removal removal = {0};
 	int r = uploads_stat(uploads, num, &there);
 
 	if (r)
 		return r;
 	if (file_is_folder(&there))
 		return REFUSED_IS_FOLDER;
-	r = terminate(uploads, there.id, file, left);
-	return r == REFUSED_GONE ? REFUSED_NOT_FOUND : r;
+	removal.id = there.id;
+	r = terminate(uploads, &removal);
+	if (r)
+		return r == REFUSED_GONE ? REFUSED_NOT_FOUND : r;
+	*left = removal.left;
+	*file = removal.file;
+	removal.file = (struct file){0};
+	return 0;
 }
 
 /* So many are removed in one transaction, which others wait for. */

@@ -527,26 +527,29 @@ END_TEST
 /* Of more parts than there are descriptors for, one is read all the same. */
 START_TEST(a_growing_final_of_too_many_parts_is_read_on)
 {
+	enum { PARTS = 8, FIRST = 5 };
 	struct upload_reader *reader;
-	struct upload_id ids[6];
-	struct file parts[6], final;
-	const uint64_t each = LONG / 6;
+	struct upload_id ids[PARTS];
+	struct file parts[PARTS], final;
+	const uint64_t each = LONG / PARTS;
 
 	descriptors = 8;
 	reopen();
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < PARTS; i++) {
 		parts[i] = engine_create(FILE_PARTIAL, NULL, each);
 		ids[i] = parts[i].id;
 	}
-	final = engine_concatenate("f", ids, 6);
-	for (size_t i = 0; i < 5; i++)
+	final = engine_concatenate("f", ids, PARTS);
+	for (size_t i = 0; i < FIRST; i++)
 		engine_append(ids[i], 0, bytes + i * each, each);
 	ck_assert_int_eq(upload_reader_open_local(engine, final.num, &reader), 0);
-	expect_read(reader, 0, 5 * each);
-	engine_append(ids[5], 0, bytes + 5 * each, each);
-	expect_read(reader, 0, 6 * each);
+	expect_read(reader, 0, FIRST * each);
+	for (size_t i = FIRST; i < PARTS; i++) {
+		engine_append(ids[i], 0, bytes + i * each, each);
+		expect_read(reader, 0, (i + 1) * each);
+	}
 	upload_reader_close(reader);
-	release_files(parts, 6);
+	release_files(parts, PARTS);
 	file_release(&final);
 }
 END_TEST

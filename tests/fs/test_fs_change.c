@@ -190,28 +190,10 @@ START_TEST(a_change_tells_the_kernel_to_ask_for_the_folder_again)
 }
 END_TEST
 
-/* An upload of one byte in folders. */
-static struct file create_at(const char *path)
-{
-	char metadata[256] = "relativePath ";
-	struct upload_request request = {
-		.kind = FILE_PLAIN,
-		.length_known = true,
-		.length = 1,
-		.metadata = metadata,
-	};
-	struct file file;
-
-	text_to_base64((const uint8_t *)path, strlen(path),
-		       metadata + strlen(metadata));
-	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
-	return file;
-}
-
 /* Makes complete/outer, and inner/ in incoming/outer for one upload. */
 static struct file create_in_two_folders(uint64_t *outer)
 {
-	struct file file = create_at("outer/inner/x");
+	struct file file = engine_create_at("outer/inner/x");
 
 	ck_assert_int_eq(make_folder(at_complete, "outer", outer), 0);
 	fuse_drain();
@@ -229,7 +211,7 @@ START_TEST(what_is_above_a_folder_that_goes_with_its_last_upload_is_told)
 	ck_assert_int_eq(unlink_name(inner, "x"), 0);
 	ck_assert(fuse_was_told_of_inode_too(outer));
 	ck_assert(fuse_was_told_of_inode(at_complete));
-	other = create_at("outer/inner/y");
+	other = engine_create_at("outer/inner/y");
 	fuse_drain();
 	ck_assert_int_eq(uploads_terminate(engine, other.id), 0);
 	ck_assert(fuse_was_told_of_inode_too(outer));
@@ -257,7 +239,7 @@ END_TEST
 START_TEST(rm_of_what_is_complete_tells_of_its_folder_only)
 {
 	uint64_t folder;
-	SCOPED(file_release) struct file file = create_at("folder/x");
+	SCOPED(file_release) struct file file = engine_create_at("folder/x");
 
 	engine_append(file.id, 0, "x", 1);
 	folder = fuse_ino(at_complete, "folder");

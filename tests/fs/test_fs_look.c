@@ -15,19 +15,8 @@
 /* An upload with a relativePath, of one byte; complete if `complete`. */
 static struct file upload_at(const char *path, bool complete)
 {
-	char metadata[16 * 1024] = "relativePath ";
-	struct upload_request request = {
-		.kind = FILE_PLAIN,
-		.length_known = true,
-		.length = 1,
-		.metadata = metadata,
-	};
-	struct file file;
+	struct file file = engine_create_at(path);
 
-	ck_assert_uint_lt(text_base64_length(strlen(path)), sizeof(metadata) - 16);
-	text_to_base64((const uint8_t *)path, strlen(path),
-		       metadata + strlen(metadata));
-	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
 	if (complete)
 		engine_append(file.id, 0, "x", 1);
 	return file;

@@ -1,10 +1,12 @@
 """Programs that hold folders of the mount in the kernel: no answer of a door waits for
 them longer than a little."""
 
+import mmap
 import os
 import signal
 import subprocess
 import threading
+import time
 
 from support import Failure, Tus, Watch, check, main
 
@@ -87,6 +89,39 @@ def while_incoming_is_listed(server, mount, hold):
     watch.close()
 
 
+def look_for_ever(path, content):
+    """Exits by a signal when the pages of the mapping go."""
+    with open(path, "rb") as file, \
+            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        while mapped[0] == content[0] and mapped[-1] == content[-1]:
+            pass
+    os._exit(1)
+
+
+def a_late_create(server, mount, hold):
+    """CREATE that comes when the upload is complete, and mapped, leaves it whole."""
+    tus, content, path = Tus(server), b"q" * 9000, f"{mount}/complete/mapped"
+    watch = Watch(f"{mount}/incoming")
+    holder = Hold(hold, f"{mount}/incoming")
+
+    def upload():
+        tus.patch(tus.create(len(content), {"filename": "mapped"}), 0, content)
+
+    in_time("an upload", upload)
+    looker = os.fork()
+    if looker == 0:
+        holder.child.stdin.close()
+        look_for_ever(path, content)
+    time.sleep(0.5)  # it has the file open by then, and has seen its pages
+    holder.let_go()
+    watch.expect([("incoming", "CREATE", "mapped"), ("incoming", "MOVED_FROM", "mapped")])
+    os.kill(looker, signal.SIGKILL)
+    status = os.waitpid(looker, 0)[1]
+    check(status == signal.SIGKILL, f"who has mapped it ended with {status}")
+    watch.close()
+    os.unlink(path)
+
+
 def rename_for_ever(mount):
     """Takes complete/, then waits for by-id/; needs no permission for that."""
     while True:
@@ -141,6 +176,7 @@ def run(server, mount, pid, what, *rest):
     if what == "listed":
         while_listed(server, mount, *rest)
         while_incoming_is_listed(server, mount, rest[0])
+        a_late_create(server, mount, rest[0])
     elif what == "renamed":
         rm_against_rename(server, mount, int(rest[0]))
     elif what == "untold":

@@ -70,6 +70,24 @@ struct file engine_create(enum file_kind kind, const char *filename, uint64_t le
 	return file;
 }
 
+struct file engine_create_at(const char *path)
+{
+	char metadata[16 * 1024] = "relativePath ";
+	struct upload_request request = {
+		.kind = FILE_PLAIN,
+		.length_known = true,
+		.length = 1,
+		.metadata = metadata,
+	};
+	struct file file;
+
+	ck_assert_uint_lt(text_base64_length(strlen(path)), sizeof(metadata) - 16);
+	text_to_base64((const uint8_t *)path, strlen(path),
+		       metadata + strlen(metadata));
+	ck_assert_int_eq(uploads_create(engine, &request, &file), 0);
+	return file;
+}
+
 struct file engine_concatenate(const char *filename, const struct upload_id *parts,
 			       size_t count)
 {

@@ -21,6 +21,8 @@ const char *engine_metadata(const char *filename);
 
 /* Creates an upload of `length` bytes named `filename` (NULL: no name). Release it. */
 struct file engine_create(enum file_kind kind, const char *filename, uint64_t length);
+/* Creates one of one byte, with folders: `path` is its relativePath. */
+struct file engine_create_at(const char *path);
 /* Creates a final of the parts. */
 struct file engine_concatenate(const char *filename, const struct upload_id *parts,
 			       size_t count);
